@@ -1,0 +1,122 @@
+package rating
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+)
+
+// WriteTable writes the statement for people, in columns. Settlements of the
+// month stand in one row; the JSON has each of them.
+func (s Statement) WriteTable(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Statement %s for %s\n", cell(s.Number), s.Month)
+	fmt.Fprintf(&b, "Account %s, customer %s, amounts in %s\n", cell(s.Account), cell(s.Customer), s.Currency)
+	s.writeUsage(&b)
+	s.writeBalance(&b)
+	s.writeNotBilled(&b)
+	for _, hash := range s.BookHashes {
+		fmt.Fprintf(&b, "\nPrice book %s", hash)
+	}
+	if len(s.BookHashes) > 0 {
+		b.WriteString("\n")
+	}
+	for line := range strings.Lines(b.String()) {
+		if _, err := io.WriteString(w, strings.TrimRight(line, " \n")+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s Statement) writeUsage(b *strings.Builder) {
+	if len(s.Lines) == 0 {
+		b.WriteString("\nNo usage\n")
+		return
+	}
+	t, width := columns(b), s.widest()
+	fmt.Fprintf(t, "\nOperation\tPaid by\tCalls\tWhat they cost\t%*s\n", width, "Amount")
+	for _, l := range s.Lines {
+		if len(l.Bands) == 0 {
+			fmt.Fprintf(t, "%s\t%s\t%d\t\t%*s\n", l.Operation, l.Funding, l.Calls, width, l.Amount)
+			continue
+		}
+		for _, band := range l.Bands {
+			fmt.Fprintf(t, "%s\t%s\t%d–%d\t%d × %s = %s\t\n",
+				l.Operation, l.Funding, band.From, band.To, band.Calls, band.Price, band.Exact)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s, rounded\t%*s\n", l.Operation, l.Funding, l.Calls, l.Exact, width, l.Amount)
+	}
+	fmt.Fprintf(t, "All usage\t\t\t\t%*s\n", width, s.Usage)
+	t.Flush()
+}
+
+func (s Statement) writeBalance(b *strings.Builder) {
+	t, width := columns(b), s.widest()
+	fmt.Fprintf(t, "\nMovement\tAt\tText\tReference\t%*s\n", width, "Amount")
+	fmt.Fprintf(t, "opening balance\t\t\t\t%*s\n", width, s.Opening)
+	settled := 0
+	for _, m := range s.Movements {
+		if m.Kind == MovementUsage {
+			settled++
+			continue
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%*s\n", cell(m.Kind), m.At.Format("2006-01-02 15:04:05 -07:00"), cell(m.Text), cell(m.Ref), width, m.Amount)
+	}
+	if settled > 0 {
+		fmt.Fprintf(t, "%s\t\tin %d settlements\t\t%*s\n", MovementUsage, settled, width, negated(s.Usage))
+	}
+	fmt.Fprintf(t, "closing balance\t\t\t\t%*s\n", width, s.Closing)
+	t.Flush()
+}
+
+func (s Statement) writeNotBilled(b *strings.Builder) {
+	if len(s.NotBilled) == 0 {
+		return
+	}
+	t := columns(b)
+	fmt.Fprintf(t, "\nNot billed\tReason\tCalls\n")
+	for _, n := range s.NotBilled {
+		fmt.Fprintf(t, "%s\t%s\t%d\n", n.Operation, n.Reason, n.Calls)
+	}
+	t.Flush()
+}
+
+// widest is the width of the amount columns.
+func (s Statement) widest() int {
+	width := max(len("Amount"), len(s.Opening), len(s.Closing), len(s.Usage)+len("-"))
+	for _, l := range s.Lines {
+		width = max(width, len(l.Amount))
+	}
+	for _, m := range s.Movements {
+		width = max(width, len(m.Amount))
+	}
+	return width
+}
+
+func columns(b *strings.Builder) *tabwriter.Writer {
+	return tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+}
+
+// cell keeps people's words from breaking out of their column.
+func cell(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// negated is −x of a decimal.
+func negated(x string) string {
+	if strings.Trim(x, "0.") == "" {
+		return x
+	}
+	if positive, ok := strings.CutPrefix(x, "-"); ok {
+		return positive
+	}
+	return "-" + x
+}
