@@ -1,0 +1,74 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// disk is every way in which the journal changes the disk, as functions, so
+// that tests can make each of them fail or watch their order.
+type disk struct {
+	write   func(f *os.File, b []byte, offset int64) error
+	sync    func(f *os.File) error // data, and the metadata needed to read it
+	rename  func(from, to string) error
+	syncDir func(dir string) error
+	blank   func(path string, size int64) (*os.File, error)
+}
+
+var realDisk = disk{
+	write: func(f *os.File, b []byte, offset int64) error {
+		_, err := f.WriteAt(b, offset)
+		return err
+	},
+	sync:    fdatasync,
+	rename:  os.Rename,
+	syncDir: syncDir,
+	blank:   writeBlank,
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// makeDir makes a folder, and those above it, with durable names.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := makeDir(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDir(parent)
+}
+
+// writeBlank makes a durable file of zeros. They are really written, since an
+// extent that is only allocated costs a metadata change at its first write.
+func writeBlank(path string, size int64) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("prepare segment: %w", err)
+	}
+	zeros := make([]byte, min(size, 1<<20))
+	for at := int64(0); at < size && err == nil; at += int64(len(zeros)) {
+		_, err = f.WriteAt(zeros[:min(size-at, int64(len(zeros)))], at)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare segment: %w", err), f.Close(), os.Remove(path))
+	}
+	return f, nil
+}
