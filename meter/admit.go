@@ -1,0 +1,233 @@
+package meter
+
+import (
+	"github.com/tallygate/tallygate/account"
+)
+
+// Call is a request for admission.
+type Call struct {
+	Key       Key
+	Operation uint16
+	Instance  string // named by the request, "" = not named (D38)
+	Observe   bool   // judge and record, refuse nothing
+}
+
+// Verdict is the answer. The zero Reason admits.
+type Verdict struct {
+	Reason    account.Kind // why not, a refusal
+	Observed  bool         // let through all the same: forward, and count nothing
+	At        Instant      // the call's arrival
+	Account   uint32
+	Limit     uint32 // calls in any second; 0 = not limited
+	Remaining uint32 // of Limit, after this call
+	Wait      int64  // nanoseconds until the window has room, or more room
+	Class     Class  // of a subscribed operation
+}
+
+// Refused reports whether the call must not be forwarded.
+func (v Verdict) Refused() bool { return v.Reason != 0 && !v.Observed }
+
+// Hold is what an admitted call holds until Post or Release. Use it once.
+type Hold struct {
+	account *Account
+	period  *period
+	line    account.Line
+	slot    uint32
+}
+
+// Line is what the call will be counted as.
+func (h *Hold) Line() account.Line { return h.line }
+
+// Admit decides whether a call may run now, all or nothing (D11, D20, D21, D27,
+// D32). It takes nothing for a refused call, and counts the refusal (D5).
+func (m *Meter) Admit(c Call) (Hold, Verdict) {
+	a := c.Key.account
+	if a == nil {
+		return Hold{}, m.Refuse(c, account.Unauthenticated)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	v := Verdict{At: m.clock.Now(), Account: a.number}
+	p, err := m.periodAt(v.At.Event)
+	if err != nil {
+		m.reject(account.MeteringUnavailable)
+		v.Reason, v.Observed = account.MeteringUnavailable, c.Observe
+		return Hold{}, v
+	}
+	v.At.Event = max(v.At.Event, p.start) // the swap of periods decides at equal instants
+	op := p.catalog.operation(c.Operation)
+	if op == nil {
+		return Hold{}, m.refuse(a, p, c, v, account.UnknownOperation)
+	}
+	if op.Subscribed {
+		return m.admitSubscribed(a, p, op, c, v)
+	}
+	return m.admitPayPerUse(a, p, op, c, v)
+}
+
+// admitSubscribed admits a call that a running subscription pays for (002).
+func (m *Meter) admitSubscribed(a *Account, p *period, op *Operation, c Call, v Verdict) (Hold, Verdict) {
+	in, reason := a.instanceOf(c)
+	if a.releasedBy(v.At.Event) {
+		reason = account.Released
+	}
+	if reason != 0 {
+		return Hold{}, m.refuse(a, p, c, v, reason)
+	}
+	term, reason := in.term(v.At.Event)
+	if reason != 0 {
+		return Hold{}, m.refuse(a, p, c, v, reason)
+	}
+	w := &in.windows[op.Class]
+	v.Class = op.Class
+	if !v.rate(w, term.Limits[op.Class]) {
+		return Hold{}, m.refuse(a, p, c, v, account.RateLimited)
+	}
+	return m.hold(a, p, c, v, w, account.Line{Account: a.number, Operation: op.Number,
+		Kind: account.Subscription, Ref: term.Number})
+}
+
+// admitPayPerUse admits a call funded by free allowance, package or balance, in
+// that order (000, D11).
+func (m *Meter) admitPayPerUse(a *Account, p *period, op *Operation, c Call, v Verdict) (Hold, Verdict) {
+	line, reason := a.fund(op, p.month, v.At.Event)
+	if reason == account.Released || reason == account.InArrears {
+		return Hold{}, m.refuse(a, p, c, v, reason)
+	}
+	use := a.state(op.Number, p.month)
+	if op.QPS > 0 {
+		if use.window == nil {
+			use.window = &window{}
+		}
+		if !v.rate(use.window, op.QPS) {
+			return Hold{}, m.refuse(a, p, c, v, account.RateLimited)
+		}
+	}
+	if reason != 0 {
+		return Hold{}, m.refuse(a, p, c, v, reason)
+	}
+	h, v := m.hold(a, p, c, v, use.window, line)
+	if v.Reason == 0 {
+		a.take(line)
+	}
+	return h, v
+}
+
+// hold reserves the counter and takes the place in the window.
+func (m *Meter) hold(a *Account, p *period, c Call, v Verdict, w *window, line account.Line) (Hold, Verdict) {
+	slot, err := m.slot(a, p, line)
+	if err != nil {
+		m.reject(account.MeteringUnavailable)
+		v.Reason, v.Observed = account.MeteringUnavailable, c.Observe
+		return Hold{}, v
+	}
+	if v.Limit > 0 {
+		w.take(v.Limit, v.At.Mono)
+		v.Remaining--
+		if v.Wait == 0 {
+			v.Wait = second
+		}
+	}
+	if admissionLog {
+		logAdmission(line, v)
+	}
+	p.inflight.Add(1)
+	return Hold{account: a, period: p, line: line, slot: slot}, v
+}
+
+// rate asks a window for room and notes what it said. It takes nothing.
+func (v *Verdict) rate(w *window, limit uint32) bool {
+	v.Limit = limit
+	v.Remaining, v.Wait = w.room(limit, v.At.Mono)
+	return v.Remaining > 0
+}
+
+// fund chooses what pays for a call, and takes nothing.
+func (a *Account) fund(op *Operation, month uint32, now int64) (account.Line, account.Kind) {
+	line := account.Line{Account: a.number, Operation: op.Number}
+	if a.releasedBy(now) {
+		return line, account.Released
+	}
+	if !a.inArrears && a.state(op.Number, month).used < op.Free {
+		line.Kind, line.Ref = account.Free, month
+		return line, 0
+	}
+	for i := range a.packages {
+		p := &a.packages[i]
+		if p.Operation == op.Number && p.Left > 0 && p.Start <= now && now < p.End {
+			line.Kind, line.Ref = account.Package, p.Number
+			return line, 0
+		}
+	}
+	switch {
+	case a.inArrears:
+		return line, account.InArrears
+	case !a.payPerUse:
+		return line, account.PaymentRequired
+	}
+	line.Kind = account.PayPerUse
+	return line, 0
+}
+
+// take holds one call of what pays for a line; give returns it.
+func (a *Account) take(line account.Line) { a.move(line, 1) }
+func (a *Account) give(line account.Line) { a.move(line, -1) }
+
+func (a *Account) move(line account.Line, calls int64) {
+	switch line.Kind {
+	case account.Free:
+		if s := a.state(line.Operation, line.Ref); s.month == line.Ref {
+			s.used = uint64(int64(s.used) + calls)
+		}
+	case account.Package:
+		if p := a.pack(line.Ref); p != nil {
+			p.Left = uint64(int64(p.Left) - calls)
+		}
+	}
+}
+
+func (a *Account) releasedBy(now int64) bool { return a.releaseAt != 0 && now >= a.releaseAt }
+
+// instanceOf finds the instance a call is for: the key's own, or one of the
+// account's where the key is bound to none (D38).
+func (a *Account) instanceOf(c Call) (*instance, account.Kind) {
+	name := c.Key.instance
+	switch {
+	case name == "":
+		name = c.Instance
+	case c.Instance != "" && c.Instance != name:
+		return nil, account.WrongInstance
+	}
+	switch {
+	case name != "":
+		if in := a.instance(name); in != nil {
+			return in, 0
+		}
+		if c.Key.instance == "" {
+			return nil, account.WrongInstance
+		}
+		return nil, account.PaymentRequired
+	case len(a.instances) == 1:
+		return a.instances[0], 0
+	case len(a.instances) == 0:
+		return nil, account.PaymentRequired
+	}
+	return nil, account.WrongInstance
+}
+
+// term finds the subscription in force at an instant (D26, D32).
+func (in *instance) term(now int64) (*Subscription, account.Kind) {
+	reason := account.PaymentRequired
+	for i := range in.terms {
+		t := &in.terms[i]
+		switch {
+		case t.ReleasedAt != 0 && now >= t.ReleasedAt:
+			return nil, account.Released
+		case now >= t.End:
+			reason = account.SubscriptionExpired
+		case now >= t.Start:
+			return t, 0
+		}
+	}
+	return nil, reason
+}

@@ -1,0 +1,92 @@
+package meter
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// Instant is one reading of a clock, in nanoseconds.
+type Instant struct {
+	Event int64 // since the Unix epoch: decides hour, month, validity (D6)
+	Mono  int64 // monotonic, from an arbitrary start: rate windows (D27)
+}
+
+// Time is the event time as a time.Time in UTC.
+func (i Instant) Time() time.Time { return time.Unix(0, i.Event).UTC() }
+
+// Clock is the one source of time of a gateway.
+type Clock interface {
+	Now() Instant
+}
+
+// MaxDisagreement is how far the wall clock may be from event time before the
+// gateway stops following it (an operator's business then).
+const MaxDisagreement = 5 * time.Minute
+
+// WallClock advances with monotonic time from the last accepted wall time.
+type WallClock struct {
+	start  time.Time
+	offset atomic.Int64 // event time minus monotonic time
+}
+
+// NewWallClock starts at the machine's present wall time.
+func NewWallClock() *WallClock {
+	c := &WallClock{start: time.Now()}
+	c.offset.Store(c.start.UnixNano())
+	return c
+}
+
+// Now reads the clock.
+func (c *WallClock) Now() Instant {
+	mono := int64(time.Since(c.start))
+	return Instant{Event: mono + c.offset.Load(), Mono: mono}
+}
+
+// Follow adopts the wall clock where it agrees with event time, and otherwise
+// leaves event time as it is. It returns wall minus event time before that.
+func (c *WallClock) Follow() (disagreement time.Duration, followed bool) {
+	wall := time.Now()
+	mono := int64(wall.Sub(c.start))
+	d := time.Duration(wall.UnixNano() - (mono + c.offset.Load()))
+	if d.Abs() > MaxDisagreement {
+		return d, false
+	}
+	c.offset.Add(int64(d))
+	return d, true
+}
+
+// ErrClockBackwards: a test clock was told to go back.
+var ErrClockBackwards = errors.New("the test clock only goes forward")
+
+// TestClock stands still until it is told to advance. Rate windows follow it.
+type TestClock struct {
+	now   atomic.Int64
+	start int64
+}
+
+// NewTestClock starts at the given instant.
+func NewTestClock(at time.Time) *TestClock {
+	c := &TestClock{start: at.UnixNano()}
+	c.now.Store(c.start)
+	return c
+}
+
+// Now reads the clock.
+func (c *TestClock) Now() Instant {
+	now := c.now.Load()
+	return Instant{Event: now, Mono: now - c.start}
+}
+
+// Set moves the clock forward to an instant.
+func (c *TestClock) Set(to time.Time) error {
+	for {
+		now := c.now.Load()
+		if to.UnixNano() < now {
+			return ErrClockBackwards
+		}
+		if c.now.CompareAndSwap(now, to.UnixNano()) {
+			return nil
+		}
+	}
+}

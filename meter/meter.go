@@ -1,0 +1,140 @@
+package meter
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/meter/tally"
+)
+
+// Config is what a meter needs to know of its surroundings.
+type Config struct {
+	Clock Clock
+
+	// Dir holds the tally files, Node names this gateway in them.
+	Dir  string
+	Node string
+
+	// SyncInterval is how much counting a power cut may take (default 100 ms).
+	SyncInterval time.Duration
+
+	// Period returns the settlement period of an instant, in Unix seconds, and
+	// the month (YYYYMM) it lies in (D7). A period never crosses an hour.
+	Period func(unix int64) (start, length int64, month uint32)
+
+	Logger *slog.Logger
+}
+
+// Meter admits and counts the calls of all accounts of a ledger.
+type Meter struct {
+	config Config
+	clock  Clock
+	log    *slog.Logger
+	keys   keyTable
+	nobody *Account // counts the calls that name no account
+	totals totals
+
+	accountLock sync.RWMutex
+	accounts    []*Account // by number; nil where none was put
+
+	current    atomic.Pointer[period]
+	periodLock sync.Mutex // guards what follows, and the change of current
+	closing    []*period  // ended, not yet dropped, oldest first
+	catalogs   []*Catalog
+	shut       bool        // no period begins any more
+	prepared   *tally.File // the next period's file, made ahead of need
+}
+
+// Open makes a meter without accounts that counts into no period yet: call
+// Resume for tally files that are there, in order.
+func Open(c Config) *Meter {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	m := &Meter{config: c, clock: c.Clock, log: c.Logger}
+	m.nobody = m.account(0)
+	return m
+}
+
+// account returns the state of an account, made empty at first sight.
+func (m *Meter) account(number uint32) *Account {
+	m.accountLock.RLock()
+	if int(number) < len(m.accounts) && m.accounts[number] != nil {
+		defer m.accountLock.RUnlock()
+		return m.accounts[number]
+	}
+	m.accountLock.RUnlock()
+	m.accountLock.Lock()
+	defer m.accountLock.Unlock()
+	for int(number) >= len(m.accounts) {
+		m.accounts = append(m.accounts, make([]*Account, 1+len(m.accounts)/2)...)
+	}
+	if m.accounts[number] == nil {
+		m.accounts[number] = &Account{number: number}
+	}
+	return m.accounts[number]
+}
+
+// Now reads the meter's clock.
+func (m *Meter) Now() Instant { return m.clock.Now() }
+
+// SyncAge is how long ago counts last reached the disk.
+func (m *Meter) SyncAge() time.Duration {
+	if p := m.current.Load(); p != nil {
+		return p.file.SyncAge()
+	}
+	return 0
+}
+
+// Close ends admission, waits for the calls in flight, bounded by the context,
+// and closes the tally files. They stay, for the next start. Where calls are
+// still in flight then, the files stay mapped, so that these can be counted.
+func (m *Meter) Close(ctx context.Context) error {
+	m.periodLock.Lock()
+	m.shut = true
+	periods := m.closing
+	if p := m.current.Swap(nil); p != nil {
+		periods = append(periods, p)
+	}
+	prepared := m.prepared
+	m.prepared = nil
+	m.periodLock.Unlock()
+	m.barrier()
+	var errs []error
+	if prepared != nil {
+		errs = append(errs, discard(prepared))
+	}
+	for _, p := range periods {
+		if p.drained(ctx) {
+			errs = append(errs, p.file.Close())
+		} else {
+			m.log.Warn("calls outlive the gateway; they are counted when they end, if the process lives", "calls", p.inflight.Load())
+			errs = append(errs, p.file.Sync())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// drained waits until no call of the period is in flight.
+func (p *period) drained(ctx context.Context) bool {
+	for pause := 50 * time.Microsecond; p.inflight.Load() > 0; pause = min(2*pause, 20*time.Millisecond) {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(pause):
+		}
+	}
+	return true
+}
+
+// unmetered reports a call that could not be counted.
+func (m *Meter) unmetered(line account.Line, err error) {
+	m.totals.unmetered.Add(1)
+	m.log.Error("a call could not be counted", "account", line.Account, "operation", line.Operation,
+		"kind", line.Kind.String(), "error", err)
+}

@@ -1,0 +1,108 @@
+package meter
+
+import "github.com/tallygate/tallygate/account"
+
+// Post counts the call: one more in the counter reserved for it (D1). The count
+// is what kill -9 cannot take back. A call that outlived its period's sealing
+// is counted in the period open now, with the funding it held (D6).
+func (m *Meter) Post(h *Hold) {
+	a := h.account
+	a.mu.Lock()
+	p, slot := h.period, h.slot
+	if p.closed.Load() {
+		p, slot = m.openSlot(a, h)
+	}
+	if p != nil {
+		p.file.Add(slot)
+		m.totals.add(h.line.Operation, h.line.Kind)
+	}
+	a.mu.Unlock()
+	h.period.inflight.Add(-1)
+}
+
+// Release gives back what the call held and counts why it was not billed.
+func (m *Meter) Release(h *Hold, why account.Kind) {
+	a := h.account
+	a.mu.Lock()
+	a.give(h.line)
+	p := h.period
+	if p.closed.Load() {
+		p, _ = m.periodAt(m.clock.Now().Event)
+	}
+	if p != nil {
+		m.count(a, p, account.Line{Account: a.number, Operation: h.line.Operation, Kind: why})
+	}
+	a.mu.Unlock()
+	h.period.inflight.Add(-1)
+}
+
+// openSlot finds a counter for a late call in the period open now.
+func (m *Meter) openSlot(a *Account, h *Hold) (*period, uint32) {
+	p, err := m.periodAt(m.clock.Now().Event)
+	if err == nil {
+		var slot uint32
+		if slot, err = m.slot(a, p, h.line); err == nil {
+			return p, slot
+		}
+	}
+	m.unmetered(h.line, err)
+	return nil, 0
+}
+
+// Refuse records a call that was turned away before Admit could judge it:
+// unknown key, unknown operation.
+func (m *Meter) Refuse(c Call, reason account.Kind) Verdict {
+	a := c.Key.account
+	if a == nil {
+		a = m.nobody
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	v := Verdict{At: m.clock.Now(), Account: a.number}
+	p, err := m.periodAt(v.At.Event)
+	if err != nil {
+		m.reject(reason)
+		v.Reason, v.Observed = reason, c.Observe
+		return v
+	}
+	return m.refuse(a, p, c, v, reason)
+}
+
+// refuse counts a refusal and completes its verdict. The account is locked.
+func (m *Meter) refuse(a *Account, p *period, c Call, v Verdict, reason account.Kind) Verdict {
+	v.Reason, v.Observed = reason, c.Observe
+	m.count(a, p, account.Line{Account: a.number, Operation: c.Operation, Kind: reason, Observed: c.Observe})
+	return v
+}
+
+// count adds one to a line that is not billed. Where no counter can be had the
+// tally of refusals is one short, and the totals say so: no money hangs on it.
+func (m *Meter) count(a *Account, p *period, line account.Line) {
+	m.totals.add(line.Operation, line.Kind)
+	slot, err := m.slot(a, p, line)
+	if err != nil {
+		m.unmetered(line, err)
+		return
+	}
+	p.file.Add(slot)
+}
+
+// slot returns the counter of a line in a period, made at its first use.
+func (m *Meter) slot(a *Account, p *period, line account.Line) (uint32, error) {
+	if a.period != p {
+		if a.period != nil && a.period.start > p.start {
+			return p.oldSlot(line)
+		}
+		a.period, a.lines = p, a.lines[:0]
+	}
+	for i := range a.lines {
+		if a.lines[i].line == line {
+			return a.lines[i].slot, nil
+		}
+	}
+	slot, err := p.newSlot(line)
+	if err == nil {
+		a.lines = append(a.lines, slotOf{line, slot})
+	}
+	return slot, err
+}

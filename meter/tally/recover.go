@@ -1,0 +1,254 @@
+package tally
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/tallygate/tallygate/account"
+)
+
+// Report is what Open found.
+type Report struct {
+	Header      Header
+	Slots       int      // slots that count a line
+	PowerLosses int      // times so far that a power loss may have cut off the last interval
+	SideSkipped int      // damaged parts of the side file that a power loss made matter
+	Damaged     []Damage // slots, in order; those of earlier resumes too
+	Faults      []error  // what else was damaged and has been put right
+}
+
+// Damage is a slot whose mapped bytes could not be trusted.
+type Damage struct {
+	Slot      uint32
+	Line      account.Line // zero if not known
+	LineKnown bool
+	Calls     uint64 // what the slot counts now
+	LaterLost bool   // calls after the last sync may be missing: Calls is a lower bound
+}
+
+// LowerBound says that calls may be missing beyond what a power loss may take.
+func (r Report) LowerBound() bool {
+	for _, d := range r.Damaged {
+		if d.LaterLost {
+			return true
+		}
+	}
+	return r.SideSkipped > 0
+}
+
+// Open resumes a tally after a crash, or after Close. Every slot keeps its
+// number. What is damaged is repaired from the side file as far as it goes; the
+// error is not nil only if counting cannot go on.
+func Open(cfg Config, path string) (*File, Report, error) {
+	f := &File{
+		cfg: cfg.withDefaults(), path: path, epoch: time.Now(),
+		grow: make(chan struct{}, 1), stop: make(chan struct{}),
+	}
+	if err := f.resume(); err != nil {
+		f.release()
+		return nil, Report{}, fmt.Errorf("open tally %s: %w", path, err)
+	}
+	f.loops.Add(1)
+	go f.growLoop()
+	if f.cfg.SyncInterval > 0 {
+		f.loops.Add(1)
+		go f.syncLoop()
+	}
+	return f, f.report, nil
+}
+
+func (f *File) resume() error {
+	if err := f.openFiles(); err != nil {
+		return err
+	}
+	r := recovery{f: f}
+	for i := range r.found {
+		r.found[i] = readSideHeader(f.side.halves[i].file)
+	}
+	if err := r.identify(); err != nil {
+		return err
+	}
+	if err := r.readMapped(); err != nil {
+		return err
+	}
+	if err := r.readSides(); err != nil {
+		return err
+	}
+	r.settle()
+	f.report = r.report
+	f.synced.Store(f.clock())
+	return f.side.rewrite(f.all, 0)
+}
+
+func (f *File) openFiles() (err error) {
+	stem, ok := strings.CutSuffix(f.path, mapSuffix)
+	if !ok {
+		return fmt.Errorf("the name does not end in %s", mapSuffix)
+	}
+	if f.slots.file, err = os.OpenFile(f.path, os.O_RDWR, 0); err != nil {
+		return err
+	}
+	if err := lock(f.slots.file); err != nil {
+		return err
+	}
+	f.side.datasync = f.cfg.datasync
+	for i := range f.side.halves {
+		h := &f.side.halves[i]
+		if h.file, err = os.OpenFile(stem+sideSuffixes[i], os.O_RDWR|os.O_CREATE, 0o666); err != nil {
+			return err
+		}
+	}
+	f.warning = weakFileSystem(f.slots.file)
+	if ok, err := reserve(f.slots.file, 0, mapHeaderBytes); err != nil {
+		return err
+	} else if !ok && f.warning == nil {
+		f.warning = fmt.Errorf("%s: the file system cannot allocate space ahead: a full disk may stop the process", f.path)
+	}
+	return syncDir(filepath.Dir(f.path))
+}
+
+// recovery brings the mapped file and the side file together.
+type recovery struct {
+	f        *File
+	found    [2]found
+	base     int  // the half that was active; -1 if none
+	rebooted bool // the mapped file may be older than the side file
+	closed   bool // Close wrote the side file last: it lacks nothing
+	marks    []mark
+	report   Report
+}
+
+// mark is what is known of a slot.
+type mark uint8
+
+const (
+	isLive    mark = 1 << iota // the mapping holds a whole slot
+	wasBad                     // it did not when it was read
+	isCounted                  // the static part is whole, the count is not
+	fromSide                   // the side file knew more
+)
+
+// identify finds out which tally this is and drops side files of another.
+func (r *recovery) identify() error {
+	b := make([]byte, headerBytes)
+	if _, err := r.f.slots.file.ReadAt(b, 0); err != nil {
+		return err
+	}
+	h, err := decodeHeader(b, mapMagic)
+	known := err == nil
+	if err != nil && !errors.Is(err, errBadHeader) {
+		return err
+	}
+	for i := range r.found {
+		fd := &r.found[i]
+		if !known && fd.present {
+			h, known = header{Header: fd.header.Header, id: fd.header.id}, true
+		}
+		if fd.present && fd.header.id != h.id {
+			fd.bad = fmt.Errorf("%s belongs to another tally", r.f.side.halves[i].file.Name())
+			fd.present = false
+		}
+	}
+	if !known {
+		return fmt.Errorf("%w, and no side file to restore it from: move the file away to go on without its counts", err)
+	}
+	if err != nil {
+		r.report.Faults = append(r.report.Faults, fmt.Errorf("%s: %w, restored from the side file", r.f.path, err))
+		if _, err := r.f.slots.file.WriteAt(h.encode(mapMagic), 0); err != nil {
+			return err
+		}
+	}
+	r.f.header = h
+	return nil
+}
+
+// readMapped maps the file and judges its slots.
+func (r *recovery) readMapped() error {
+	st, err := r.f.slots.file.Stat()
+	if err != nil {
+		return err
+	}
+	chunks := max(1, (st.Size()-mapHeaderBytes+chunkBytes-1)/chunkBytes)
+	if err := r.f.extend(uint32(min(chunks, maxChunks)) * chunkSlots); err != nil {
+		return err
+	}
+	r.marks = make([]mark, r.f.slots.slots())
+	for n := range r.marks {
+		switch r.f.slots.slot(uint32(n)).load().check(r.f.header.id, uint32(n)) {
+		case stateLive:
+			r.marks[n] = isLive
+		case stateBadCount:
+			r.marks[n] = wasBad | isCounted
+		case stateBadStatic:
+			r.marks[n] = wasBad
+		}
+	}
+	return nil
+}
+
+// readSides merges both halves: counts only grow, so the larger value holds.
+func (r *recovery) readSides() error {
+	r.base = -1
+	s := &r.f.side
+	s.header = header{Header: r.f.header.Header, id: r.f.header.id, boot: r.f.cfg.boot}
+	for i := range r.found {
+		fd := &r.found[i]
+		if fd.present {
+			// What another process wrote and did not live to sync must be
+			// durable before the other half is overwritten.
+			if err := s.datasync(s.halves[i].file); err != nil {
+				return err
+			}
+			if err := fd.readBatches(s.halves[i].file, r.merge); err != nil {
+				return err
+			}
+			s.header.generation = max(s.header.generation, fd.header.generation)
+		}
+		if fd.settled() && (r.base < 0 || fd.header.generation > r.found[r.base].header.generation) {
+			r.base = i
+		}
+	}
+	for i, fd := range r.found {
+		outdated := fd.present && r.base >= 0 && r.base != i
+		if fd.bad != nil && !outdated {
+			r.report.Faults = append(r.report.Faults, fd.bad)
+		}
+	}
+	s.active = max(r.base, 0)
+	r.judge()
+	return nil
+}
+
+// judge decides how far the mapped file can be trusted to be the newer one.
+func (r *recovery) judge() {
+	h := &r.f.side.header
+	if r.base < 0 {
+		if r.inUse() > 0 {
+			h.skipped++
+			r.report.Faults = append(r.report.Faults, errors.New("no usable side file"))
+		}
+	} else {
+		base := r.found[r.base]
+		h.powerLosses, h.skipped = base.header.powerLosses, base.header.skipped
+		r.closed = base.closed
+		r.rebooted = r.f.cfg.boot == "" || base.header.boot != r.f.cfg.boot
+		if r.rebooted && !r.closed {
+			h.powerLosses++
+			h.skipped += base.skipped
+		}
+	}
+	r.report.PowerLosses, r.report.SideSkipped = int(h.powerLosses), int(h.skipped)
+}
+
+// inUse is the number of slots up to the last that is not empty.
+func (r *recovery) inUse() int {
+	n := len(r.marks)
+	for n > 0 && r.marks[n-1] == 0 {
+		n--
+	}
+	return n
+}
