@@ -1,0 +1,116 @@
+package billing
+
+import (
+	"sync"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/ledger"
+)
+
+// block is a block of accounts in memory, ahead of the ledger by what its step
+// holds. Accounts are replaced, never changed, so a flush can copy pointers.
+type block struct {
+	mu       sync.Mutex
+	number   uint32
+	loaded   bool
+	folded   uint64 // newest input applied here
+	accounts [ledger.BlockSize]*account.Account
+	step     ledger.Step // effects since the last flush, without the block itself
+	dirty    bool
+
+	users int // under the cache's lock
+}
+
+// blockCache keeps the blocks in use and those not yet flushed.
+type blockCache struct {
+	engine *Engine
+	mu     sync.Mutex
+	blocks map[uint32]*block
+}
+
+// keepBlocks is how many idle blocks stay in memory.
+const keepBlocks = 2048
+
+// lock returns a block, loaded and locked, with every appended period applied.
+// It is the caller's until unlock.
+func (c *blockCache) lock(number uint32) (*block, error) {
+	c.mu.Lock()
+	if c.blocks == nil {
+		c.blocks = make(map[uint32]*block)
+	}
+	b := c.blocks[number]
+	if b == nil {
+		b = &block{number: number}
+		c.blocks[number] = b
+	}
+	b.users++
+	c.mu.Unlock()
+	b.mu.Lock()
+	if err := c.ready(b); err != nil {
+		c.unlock(b)
+		return nil, err
+	}
+	return b, nil
+}
+
+func (c *blockCache) ready(b *block) error {
+	if !b.loaded {
+		stored, err := c.engine.Store.Block(b.number)
+		if err != nil {
+			return err
+		}
+		b.folded, b.loaded = stored.Folded, true
+		for _, a := range stored.Accounts {
+			b.accounts[a.Number%ledger.BlockSize] = a
+		}
+	}
+	return c.engine.catchUp(b)
+}
+
+func (c *blockCache) unlock(b *block) {
+	b.mu.Unlock()
+	c.mu.Lock()
+	b.users--
+	c.mu.Unlock()
+}
+
+// dirty returns the blocks that hold effects the ledger has not got.
+func (c *blockCache) all() []*block {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := make([]*block, 0, len(c.blocks))
+	for _, b := range c.blocks {
+		list = append(list, b)
+	}
+	return list
+}
+
+// trim forgets idle blocks that the ledger has entirely.
+func (c *blockCache) trim() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for n, b := range c.blocks {
+		if len(c.blocks) <= keepBlocks {
+			return
+		}
+		if b.users == 0 && !b.dirty {
+			delete(c.blocks, n)
+		}
+	}
+}
+
+// account returns an account of the locked block, or nil.
+func (b *block) account(number uint32) *account.Account {
+	return b.accounts[number%ledger.BlockSize]
+}
+
+// snapshot is the block as the ledger shall have it.
+func (b *block) snapshot() ledger.Block {
+	s := ledger.Block{Number: b.number, Folded: b.folded}
+	for _, a := range b.accounts {
+		if a != nil {
+			s.Accounts = append(s.Accounts, a)
+		}
+	}
+	return s
+}

@@ -1,0 +1,269 @@
+package billing
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/ledger"
+	"github.com/tallygate/tallygate/ledger/journal"
+)
+
+// Request is a command for an account, under an idempotency key (D33). The key
+// may be empty where repeating does no harm.
+type Request struct {
+	Key     string
+	Account string
+	Command account.Command
+}
+
+// Result is the answer to an accepted command.
+type Result struct {
+	JSON     []byte // without secrets
+	Input    uint64 // sequence in the journal
+	Repeated bool   // the same request was accepted before; nothing happened now
+}
+
+// asker is a command part of which is not the caller's: two equal requests may
+// differ in it.
+type asker interface{ Asked() account.Command }
+
+// Do carries out a command: all of it, durably, or nothing. A refusal is an
+// *account.Error, ErrOtherContent or ErrUnavailable.
+func (e *Engine) Do(req Request) (Result, error) {
+	in := commandInput{Type: req.Command.Type(), Account: req.Account, Content: content(req)}
+	names := []string{"account " + req.Account}
+	if req.Key != "" {
+		key := sha256.Sum256([]byte(req.Key))
+		in.Key = key[:]
+		names = append(names, "idempotency "+req.Key)
+	}
+	if k, ok := req.Command.(*account.AddKey); ok {
+		names = append(names, "key "+k.Hash)
+	}
+	e.inputs.RLock()
+	defer e.inputs.RUnlock()
+	defer e.keys.lock(names...)()
+	if req.Key != "" {
+		if res, done, err := e.repeated(in); done || err != nil {
+			return res, err
+		}
+	}
+	if err := e.writable(); err != nil {
+		return Result{}, err
+	}
+	return e.accept(req, in)
+}
+
+// content is the hash of what was asked.
+func content(req Request) []byte {
+	cmd := req.Command
+	if a, ok := cmd.(asker); ok {
+		cmd = a.Asked()
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n", cmd.Type(), req.Account)
+	h.Write(encode(cmd))
+	return h.Sum(nil)
+}
+
+func (e *Engine) repeated(in commandInput) (Result, bool, error) {
+	a, found, err := e.answer([32]byte(in.Key))
+	if err != nil || !found {
+		return Result{}, false, err
+	}
+	if a.Content != [32]byte(in.Content) {
+		return Result{}, true, ErrOtherContent
+	}
+	return Result{JSON: a.JSON, Input: a.Input, Repeated: true}, true, nil
+}
+
+// accept judges the command, journals it and applies it, under the block's lock.
+func (e *Engine) accept(req Request, in commandInput) (Result, error) {
+	number, err := e.commandNumber(req.Account, req.Command)
+	if err != nil {
+		return Result{}, err
+	}
+	b, err := e.blocks.lock(ledger.BlockOf(number))
+	if err != nil {
+		return Result{}, err
+	}
+	defer e.blocks.unlock(b)
+	if err := e.checkKey(req.Command); err != nil {
+		return Result{}, err
+	}
+	at := e.Now()
+	next, effects, err := e.try(b, number, req.Command, at)
+	if err != nil {
+		return Result{}, err
+	}
+	in.Command = encode(req.Command)
+	pending, err := e.Journal.Append(at, inputCommand, encode(in))
+	if err != nil {
+		return Result{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	rec, err := pending.Wait()
+	if err != nil {
+		return Result{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if err := e.take(b, rec, in, next, effects); err != nil {
+		return Result{}, err
+	}
+	return Result{JSON: encode(effects.Answer), Input: rec.Seq}, nil
+}
+
+// commandNumber is the number of the account a command is for. Creation gets
+// the next one.
+func (e *Engine) commandNumber(id string, cmd account.Command) (uint32, error) {
+	n, err := e.number(id)
+	if err != nil {
+		return 0, err
+	}
+	c, creates := cmd.(*account.CreateAccount)
+	switch {
+	case creates && c.Number != 0: // from the journal
+		return c.Number, nil
+	case creates && n != 0:
+		return 0, &account.Error{Why: account.Conflict, Field: "account", Text: fmt.Sprintf("account %q exists already", id)}
+	case creates:
+		c.Account = id
+		e.metaLock.Lock()
+		defer e.metaLock.Unlock()
+		e.meta.Accounts++
+		c.Number = e.meta.Accounts
+		return c.Number, nil
+	case n == 0:
+		return 0, &account.Error{Why: account.NotFound, Field: "account", Text: fmt.Sprintf("there is no account %q", id)}
+	}
+	return n, nil
+}
+
+// checkKey refuses an API key that another account has.
+func (e *Engine) checkKey(cmd account.Command) error {
+	c, ok := cmd.(*account.AddKey)
+	if !ok {
+		return nil
+	}
+	hash, err := hex.DecodeString(c.Hash)
+	if err != nil || len(hash) != 32 {
+		return nil // Apply says so
+	}
+	owner, err := e.keyOwner([32]byte(hash))
+	if err == nil && owner != 0 {
+		err = &account.Error{Why: account.Conflict, Field: "key", Text: "this key is in use already: revoke it there first"}
+	}
+	return err
+}
+
+// try applies a command to a copy of its account.
+func (e *Engine) try(b *block, number uint32, cmd account.Command, at int64) (*account.Account, account.Effects, error) {
+	next := &account.Account{}
+	if a := b.account(number); a != nil {
+		next = a.Clone()
+	}
+	effects, err := cmd.Apply(next, e.env(at))
+	return next, effects, err
+}
+
+func (e *Engine) env(at int64) account.Env {
+	return account.Env{Now: at, Currency: e.Currency, Zone: e.Zone, Book: e.BookAt(at / int64(time.Second)),
+		OperationNumber: e.OperationNumber}
+}
+
+// take makes the effects of a journalled command those of the block.
+func (e *Engine) take(b *block, rec journal.Record, in commandInput, next *account.Account, effects account.Effects) error {
+	before := b.account(next.Number)
+	b.accounts[next.Number%ledger.BlockSize] = next
+	b.folded, b.dirty = rec.Seq, true
+	var added ledger.Step
+	added.Movements = effects.Movements
+	if before == nil {
+		added.Accounts = map[string]uint32{next.ID: next.Number}
+	}
+	if len(in.Key) == 32 {
+		answer, err := json.Marshal(effects.Answer)
+		if err != nil {
+			return fmt.Errorf("encoding the answer: %w", err)
+		}
+		added.Answers = []ledger.Answer{{Key: [32]byte(in.Key), Content: [32]byte(in.Content), Input: rec.Seq, JSON: answer}}
+	}
+	added.Keys = e.changedKeys(before, next)
+	e.recent.put(added)
+	b.add(added)
+	e.noteApplied(rec.Seq, next.Number)
+	if e.Watcher != nil {
+		e.Watcher.AccountChanged(next)
+	}
+	return nil
+}
+
+// add merges effects into what the next flush takes.
+func (b *block) add(s ledger.Step) {
+	b.step.Movements = append(b.step.Movements, s.Movements...)
+	b.step.Answers = append(b.step.Answers, s.Answers...)
+	b.step.Hours = append(b.step.Hours, s.Hours...)
+	b.step.Accounts = merge(b.step.Accounts, s.Accounts)
+	b.step.Keys = merge(b.step.Keys, s.Keys)
+}
+
+func merge[K comparable, V any](into, from map[K]V) map[K]V {
+	if into == nil {
+		return from
+	}
+	for k, v := range from {
+		into[k] = v
+	}
+	return into
+}
+
+// noteApplied records that an input and an account number are in memory.
+func (e *Engine) noteApplied(seq uint64, number uint32) {
+	e.metaLock.Lock()
+	defer e.metaLock.Unlock()
+	e.applied, e.metaDirty = max(e.applied, seq), true
+	e.meta.Accounts = max(e.meta.Accounts, number)
+}
+
+// changedKeys lists the keys that came and went, and tells the watcher.
+func (e *Engine) changedKeys(before, after *account.Account) map[[32]byte]uint32 {
+	changed := make(map[[32]byte]uint32)
+	if before != nil {
+		for _, k := range before.Keys {
+			if !hasKey(after, k) {
+				changed[k.Hash] = 0
+				e.keyRemoved(k)
+			}
+		}
+	}
+	for _, k := range after.Keys {
+		if before == nil || !hasKey(before, k) {
+			changed[k.Hash] = after.Number
+			e.keyAdded(after, k)
+		}
+	}
+	return changed
+}
+
+func (e *Engine) keyAdded(a *account.Account, k account.Key) {
+	if e.Watcher != nil {
+		e.Watcher.KeyAdded(a, k)
+	}
+}
+
+func (e *Engine) keyRemoved(k account.Key) {
+	if e.Watcher != nil {
+		e.Watcher.KeyRemoved(k)
+	}
+}
+
+func hasKey(a *account.Account, key account.Key) bool {
+	for _, k := range a.Keys {
+		if k.Hash == key.Hash {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,162 @@
+package billing
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/ledger"
+	"github.com/tallygate/tallygate/ledger/journal"
+	"github.com/tallygate/tallygate/rating/money"
+)
+
+var (
+	// ErrUnavailable: the ledger cannot be written now; the cause is wrapped.
+	ErrUnavailable = errors.New("the ledger cannot be written now; nothing was changed, try again")
+	// ErrOtherContent: the idempotency key was used for another command (D33).
+	ErrOtherContent = errors.New("the idempotency key was used before with other content: use a new key for a new command")
+	// ErrOtherLedger: the configuration does not fit the ledger in the folder.
+	ErrOtherLedger = errors.New("the ledger was created with other settings")
+)
+
+// Watcher is told what changed, in order for each account, after the input is
+// durable and before its answer is given. It must not call the engine.
+type Watcher interface {
+	AccountChanged(*account.Account)
+	KeyAdded(*account.Account, account.Key)
+	KeyRemoved(account.Key)
+}
+
+// Config is what an engine is made of. Store and Journal stay the caller's to
+// close.
+type Config struct {
+	Store    ledger.Store
+	Journal  *journal.Journal
+	UsageDir string // of sealed files
+	Node     string
+	Now      func() int64 // event time, Unix nanoseconds
+	Watcher  Watcher      // may be nil
+	Logger   *slog.Logger
+
+	// Fixed when the ledger is created (D7); an existing one must agree.
+	Currency money.Currency
+	Zone     *time.Location
+	Test     bool
+}
+
+// Engine decides and folds the inputs of one ledger.
+type Engine struct {
+	Config
+
+	// inputs is held for reading by whoever appends an input for one block, for
+	// writing by whoever appends one for all of them.
+	inputs  sync.RWMutex
+	keys    stripes // idempotency keys, account ids, API keys
+	blocks  blockCache
+	recent  recent
+	periods []*sealedPeriod // appended and not yet applied to every block
+
+	metaLock  sync.RWMutex
+	meta      ledger.Meta
+	metaDirty bool
+	books     []bookInForce
+	newBooks  []ledger.PriceBook // not yet flushed
+	applied   uint64             // newest input whose effect is in memory, but for periods
+
+	recovering bool
+	unrecorded map[uint64][]byte // period → hash of its results, no record of it seen
+
+	settleLock sync.Mutex // guards what follows, and unrecorded
+	lastSealed int64      // start of the newest period that this run appended
+	emptyUntil int64      // periods up to here were empty and are not recorded yet
+
+	flushLock sync.Mutex
+	backlog   []ledger.Step
+	flushErr  error // under metaLock
+	stop      chan struct{}
+	stopped   sync.WaitGroup
+}
+
+// flushEvery bounds how far the ledger is behind the journal.
+const flushEvery = time.Second
+
+// Open folds what the ledger has not got of the journal and starts to accept
+// inputs. A new ledger is created.
+func Open(c Config) (*Engine, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{Config: c, stop: make(chan struct{})}
+	e.blocks.engine = e
+	e.recent.reset()
+	if err := e.recover(); err != nil {
+		return nil, err
+	}
+	if e.meta.ID == "" {
+		if err := e.create(); err != nil {
+			return nil, err
+		}
+	}
+	if err := e.agree(); err != nil {
+		return nil, err
+	}
+	if err := e.append(inputStart, startInput{Node: c.Node}); err != nil {
+		return nil, err
+	}
+	if err := e.recordResults(); err != nil {
+		return nil, err
+	}
+	e.stopped.Add(1)
+	go e.flushLoop()
+	return e, nil
+}
+
+// agree refuses settings that the ledger was not created with (D7).
+func (e *Engine) agree() error {
+	m := e.meta
+	switch {
+	case m.Currency != e.Currency.Code:
+		return fmt.Errorf("%w: its currency is %s and the price book's is %s: use a price book in %[2]s, or another ledger folder",
+			ErrOtherLedger, m.Currency, e.Currency.Code)
+	case m.Zone != e.Zone.String():
+		return fmt.Errorf("%w: its billing zone is %s and the configured one is %s: set timezone %[2]s, or another ledger folder",
+			ErrOtherLedger, m.Zone, e.Zone)
+	case m.Test != e.Test:
+		return fmt.Errorf("%w: test_clock is %t in it and %t in the configuration: a ledger is a test ledger for ever or never",
+			ErrOtherLedger, m.Test, e.Test)
+	}
+	return nil
+}
+
+// append records an input that concerns no single block, and applies it.
+func (e *Engine) append(kind string, payload any) error {
+	e.inputs.Lock()
+	defer e.inputs.Unlock()
+	pending, err := e.Journal.Append(e.Now(), kind, encode(payload))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	rec, err := pending.Wait()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return e.applyGlobal(rec)
+}
+
+// Meta is what concerns the ledger as a whole, as of now.
+func (e *Engine) Meta() ledger.Meta {
+	e.metaLock.RLock()
+	defer e.metaLock.RUnlock()
+	return e.meta
+}
+
+// Close folds what is left into the ledger and stops. The journal and the
+// store stay open.
+func (e *Engine) Close() error {
+	close(e.stop)
+	e.stopped.Wait()
+	return e.Flush()
+}

@@ -1,0 +1,180 @@
+package billing
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/ledger"
+	"github.com/tallygate/tallygate/ledger/journal"
+	"github.com/tallygate/tallygate/rating/pricebook"
+)
+
+// recover loads the ledger and folds the journal's tail into it.
+func (e *Engine) recover() error {
+	e.recovering, e.unrecorded = true, make(map[uint64][]byte)
+	defer func() { e.recovering = false }()
+	meta, err := e.Store.Meta()
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return fmt.Errorf("reading the ledger: %w", err)
+	}
+	e.meta, e.applied = meta, meta.Folded
+	books, err := e.Store.PriceBooks()
+	if err != nil {
+		return fmt.Errorf("reading the ledger's price books: %w", err)
+	}
+	for _, b := range books {
+		if err := e.addBook(b); err != nil {
+			return err
+		}
+	}
+	folded := 0
+	for rec, err := range e.Journal.Read(meta.Folded + 1) {
+		if err != nil {
+			return fmt.Errorf("reading the journal: %w", err)
+		}
+		if err := e.fold(rec); err != nil {
+			return fmt.Errorf("folding journal record %d (%s): %w", rec.Seq, rec.Kind, err)
+		}
+		if folded++; folded%4096 == 0 {
+			if err := e.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if folded == 0 {
+		return nil
+	}
+	e.Logger.Info("folded the journal's tail", "records", folded, "from", meta.Folded+1)
+	return e.Flush()
+}
+
+// fold applies an input of an earlier run.
+func (e *Engine) fold(rec journal.Record) error {
+	switch rec.Kind {
+	case inputCommand:
+		return e.foldCommand(rec)
+	case inputPeriod:
+		if err := e.applyGlobal(rec); err != nil {
+			return err
+		}
+		return e.applyPeriods()
+	}
+	return e.applyGlobal(rec)
+}
+
+// create records what is fixed for the life of the ledger.
+func (e *Engine) create() error {
+	var id [16]byte
+	rand.Read(id[:])
+	return e.append(inputLedger, ledgerInput{ID: hex.EncodeToString(id[:]), Currency: e.Currency.Code,
+		Zone: e.Zone.String(), Test: e.Test})
+}
+
+// applyGlobal applies an input that is not a command.
+func (e *Engine) applyGlobal(rec journal.Record) error {
+	e.metaLock.Lock()
+	defer e.metaLock.Unlock()
+	e.applied, e.metaDirty = rec.Seq, true
+	switch rec.Kind {
+	case inputLedger:
+		in, err := decode[ledgerInput](rec.Seq, rec.Payload)
+		if err != nil {
+			return err
+		}
+		e.meta.ID, e.meta.Currency, e.meta.Zone, e.meta.Test = in.ID, in.Currency, in.Zone, in.Test
+	case inputOperations:
+		in, err := decode[operationsInput](rec.Seq, rec.Payload)
+		if err != nil {
+			return err
+		}
+		e.register(in.Names)
+	case inputPriceBook:
+		in, err := decode[priceBookInput](rec.Seq, rec.Payload)
+		if err != nil {
+			return err
+		}
+		b := ledger.PriceBook{Input: rec.Seq, From: in.From, Source: []byte(in.Source)}
+		if slices.ContainsFunc(e.books, func(k bookInForce) bool { return k.Input == b.Input }) {
+			return nil // the ledger has it
+		}
+		e.newBooks = append(e.newBooks, b)
+		return e.addBook(b)
+	case inputPolicy:
+		in, err := decode[policyInput](rec.Seq, rec.Payload)
+		if err != nil {
+			return err
+		}
+		e.meta.Policy = in.policy()
+	case inputPeriod:
+		return e.openPeriod(rec)
+	case inputSettled:
+		in, err := decode[settledInput](rec.Seq, rec.Payload)
+		if err != nil {
+			return err
+		}
+		return e.compareResult(in)
+	case inputStart:
+	default:
+		return fmt.Errorf("unknown kind of input %q: it was written by a newer release", rec.Kind)
+	}
+	return nil
+}
+
+// register gives numbers to names, copy on write since readers hold the slice.
+// A name that has one keeps it: the tail of the journal may be folded again.
+func (e *Engine) register(names []string) {
+	ops := slices.Clone(e.meta.Operations)
+	if len(ops) == 0 {
+		ops = append(ops, "")
+	}
+	for _, n := range names {
+		if !slices.Contains(ops, n) {
+			ops = append(ops, n)
+		}
+	}
+	e.meta.Operations = ops
+}
+
+func (e *Engine) addBook(b ledger.PriceBook) error {
+	book, err := pricebook.Parse(fmt.Sprintf("price book of journal record %d", b.Input), b.Source)
+	if err != nil {
+		return err
+	}
+	e.books = append(e.books, bookInForce{Input: b.Input, From: b.From, Book: book})
+	return nil
+}
+
+// foldCommand applies a command of an earlier run to its block, unless the
+// ledger has it.
+func (e *Engine) foldCommand(rec journal.Record) error {
+	in, err := decode[commandInput](rec.Seq, rec.Payload)
+	if err != nil {
+		return err
+	}
+	cmd, err := account.Decode(in.Type, in.Command)
+	if err != nil {
+		return err
+	}
+	number, err := e.commandNumber(in.Account, cmd)
+	if err != nil {
+		return err
+	}
+	b, err := e.blocks.lock(ledger.BlockOf(number))
+	if err != nil {
+		return err
+	}
+	defer e.blocks.unlock(b)
+	if b.folded >= rec.Seq {
+		e.noteApplied(rec.Seq, number)
+		return nil
+	}
+	next, effects, err := e.try(b, number, cmd, rec.At)
+	if err != nil {
+		return err
+	}
+	return e.take(b, rec, in, next, effects)
+}
