@@ -64,6 +64,13 @@ func (e *Engine) SettledUntil() int64 {
 	return max(e.Meta().Settled, e.emptyUntil)
 }
 
+// Empty says that nothing was counted up to an instant and is not settled yet.
+func (e *Engine) Empty(until int64) {
+	e.settleLock.Lock()
+	defer e.settleLock.Unlock()
+	e.emptyUntil = max(e.emptyUntil, until)
+}
+
 func (e *Engine) monthEnds(at int64) bool {
 	start, _ := rating.MonthBounds(rating.MonthOf(at, e.Zone), e.Zone)
 	return start == at

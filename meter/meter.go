@@ -46,6 +46,7 @@ type Meter struct {
 	periodLock sync.Mutex // guards what follows, and the change of current
 	closing    []*period  // ended, not yet dropped, oldest first
 	catalogs   []*Catalog
+	floor      int64       // the next period begins here or later, Unix seconds
 	shut       bool        // no period begins any more
 	prepared   *tally.File // the next period's file, made ahead of need
 }

@@ -79,10 +79,10 @@ func (m *Meter) Roll(now int64) (*period, error) {
 	if m.shut {
 		return nil, errShut
 	}
-	header, month := m.header(now)
 	if old != nil {
-		header = after(header, old.end.Load()/int64(time.Second))
+		m.floor = max(m.floor, old.end.Load()/int64(time.Second))
 	}
+	header, month := m.header(now, m.floor)
 	file, err := m.file(header)
 	if err != nil {
 		return nil, fmt.Errorf("opening the counters of the period: %w", err)
@@ -95,17 +95,23 @@ func (m *Meter) Roll(now int64) (*period, error) {
 	return next, nil
 }
 
-func (m *Meter) header(now int64) (tally.Header, uint32) {
-	start, length, month := m.config.Period(now / int64(time.Second))
+// header is the period of an instant, less what came before floor: an earlier
+// period of the same hour (Cut), or what was settled in an earlier run. A clock
+// that was put back reopens nothing: the period that follows begins at once.
+func (m *Meter) header(now, floor int64) (tally.Header, uint32) {
+	start, length, month := m.config.Period(max(now/int64(time.Second), floor))
+	if start < floor {
+		start, length = floor, start+length-floor
+	}
 	return tally.Header{Node: m.config.Node, Start: start, Length: length}, month
 }
 
-// after cuts off what an earlier period of the same hour has had (Cut).
-func after(h tally.Header, cut int64) tally.Header {
-	if h.Start < cut {
-		h.Start, h.Length = cut, h.Start+h.Length-cut
-	}
-	return h
+// SetFloor says up to where everything is settled (Unix seconds): no period
+// begins before.
+func (m *Meter) SetFloor(settled int64) {
+	m.periodLock.Lock()
+	defer m.periodLock.Unlock()
+	m.floor = max(m.floor, settled)
 }
 
 // Cut ends the current period at the next whole second instead of its own end,
@@ -164,7 +170,8 @@ func (m *Meter) Prepare() error {
 	if m.prepared != nil || p == nil {
 		return nil
 	}
-	header, _ := m.header(p.end.Load())
+	end := p.end.Load()
+	header, _ := m.header(end, end/int64(time.Second))
 	f, err := tally.Create(m.tallyConfig(), header)
 	m.prepared = f
 	return err
@@ -220,6 +227,14 @@ func (m *Meter) Ended() []Ended {
 		list = append(list, Ended{start, end - start, p})
 	}
 	return list
+}
+
+// OldestStart is where the oldest unsealed period begins, in Unix seconds.
+func (m *Meter) OldestStart() int64 {
+	if ended := m.Ended(); len(ended) > 0 {
+		return ended[0].Start
+	}
+	return m.current.Load().start / int64(time.Second)
 }
 
 // Seal waits until the calls that arrived in the period have ended, at most for

@@ -113,6 +113,20 @@ func TestDamagedSlots(t *testing.T) {
 	}
 }
 
+// The last slot is no unfinished one if it has counted.
+func TestLastSlotLosesItsSeal(t *testing.T) {
+	t.Parallel()
+	f, _ := damageable(t)
+	n := mustSlot(t, f, payg)
+	f.Add(n)
+	f.crash()
+	patch(t, f.path, slotAt(n)+8*wordSeal, func(b []byte) { clear(b) }, 8)
+	_, rep := mustOpen(t, Config{}, f.path)
+	if len(rep.Damaged) != 1 || rep.Damaged[0] != (Damage{Slot: n, LaterLost: true}) {
+		t.Errorf("report %+v", rep)
+	}
+}
+
 // After Close the side file lacks nothing, so damage is repaired exactly.
 func TestDamageAfterClose(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,119 @@
+package caddymodule
+
+import (
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+)
+
+func init() { httpcaddyfile.RegisterGlobalOption("tallygate", parseGlobalOption) }
+
+// parseGlobalOption reads the global option:
+//
+//	tallygate {
+//		ledger         <folder>
+//		pricebook      <file>
+//		timezone       <zone>
+//		flush_interval <duration>
+//		seal_wait      <duration>
+//		sync_interval  <duration>
+//		anchor         <file>
+//		node           <name>
+//		test_clock     [<start>]
+//		arrears {
+//			grace     <duration>
+//			retention <duration>
+//		}
+//	}
+//
+// test_clock marks a ledger that is created as one for tests, whose clock
+// stands still until it is advanced.
+func parseGlobalOption(d *caddyfile.Dispenser, earlier any) (any, error) {
+	d.Next() // the option's name
+	if earlier != nil {
+		return nil, d.Err("tallygate is there twice: put all of it into one block")
+	}
+	if d.NextArg() {
+		return nil, d.Errf("tallygate takes no argument, but has %q: write its settings in a block { }", d.Val())
+	}
+	app := new(App)
+	err := block(d, "tallygate", settings{
+		"ledger":         text(&app.Ledger, "ledger <folder>"),
+		"pricebook":      text(&app.PriceBook, "pricebook <file>"),
+		"timezone":       text(&app.Timezone, "timezone <zone>, as in: timezone Asia/Shanghai"),
+		"flush_interval": duration(&app.FlushInterval, "flush_interval <duration>, as in: flush_interval 15m"),
+		"seal_wait":      duration(&app.SealWait, "seal_wait <duration>, as in: seal_wait 60s"),
+		"sync_interval":  duration(&app.SyncInterval, "sync_interval <duration>, as in: sync_interval 100ms"),
+		"anchor":         text(&app.Anchor, "anchor <file>"),
+		"node":           text(&app.Node, "node <name>"),
+		"test_clock":     app.parseTestClock,
+		"arrears":        app.parseArrears,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: "tallygate", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+func (app *App) parseTestClock(d *caddyfile.Dispenser) error {
+	args, err := arguments(d, "test_clock [<start>], as in: test_clock 2026-01-01T00:00:00+08:00", 0, 1)
+	if err != nil {
+		return err
+	}
+	app.TestLedger = true
+	if len(args) == 1 {
+		app.TestStart = args[0]
+		if _, err := time.Parse(time.RFC3339, app.TestStart); err != nil {
+			return d.Errf("test_clock %q: write date, time and zone, as in: test_clock 2026-01-01T00:00:00+08:00", app.TestStart)
+		}
+	}
+	return nil
+}
+
+func (app *App) parseArrears(d *caddyfile.Dispenser) error {
+	if _, err := arguments(d, "arrears { }", 0, 0); err != nil {
+		return err
+	}
+	app.Arrears = new(Arrears)
+	return block(d, "arrears", settings{
+		"grace":     duration(&app.Arrears.Grace, "grace <duration>, as in: grace 15d"),
+		"retention": duration(&app.Arrears.Retention, "retention <duration>, as in: retention 15d"),
+	})
+}
+
+// text reads a setting of one word, once.
+func text(into *string, usage string) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		name := d.Val()
+		value, err := one(d, usage)
+		if err != nil {
+			return err
+		}
+		if *into != "" {
+			return d.Errf("%s is there twice: remove one", name)
+		}
+		*into = value
+		return nil
+	}
+}
+
+// duration reads a setting that is a length of time above zero; d stands for
+// days.
+func duration(into *caddy.Duration, usage string) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		name := d.Val()
+		value, err := one(d, usage)
+		if err != nil {
+			return err
+		}
+		length, err := caddy.ParseDuration(value)
+		if err != nil || length <= 0 {
+			return d.Errf("%s %q: write %s", name, value, usage)
+		}
+		*into = caddy.Duration(length)
+		return nil
+	}
+}

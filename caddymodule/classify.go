@@ -1,0 +1,59 @@
+package caddymodule
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/tallygate/tallygate/meter/route"
+)
+
+// classify finds the operation of a request as the client sent it, whatever
+// earlier handlers made of it, and gives the path its one encoding unless one
+// of them rewrote it.
+func (h *Handler) classify(r *http.Request) *operation {
+	method, url := original(r)
+	path, normal := route.Normal(url)
+	if !normal {
+		return &h.plan.unknown
+	}
+	target, ok := h.plan.routes.Match(method, path, url.RawQuery)
+	if !ok {
+		return &h.plan.unknown
+	}
+	if r.URL.Path == url.Path && r.URL.RawPath == url.RawPath {
+		route.Forward(r.URL)
+	}
+	if target == unmeteredTarget {
+		return &h.plan.unmetered
+	}
+	return &h.plan.operations[target]
+}
+
+// instanceOf returns the instance that a request names, "" for none, and false
+// where it names more than one.
+func (op *operation) instanceOf(r *http.Request) (string, bool) {
+	if op.instance == nil {
+		return "", true
+	}
+	if op.instance.From == fromQuery {
+		_, url := original(r)
+		return route.Parameter(url.RawQuery, op.instance.Name)
+	}
+	values := r.Header[op.instance.Name]
+	switch len(values) {
+	case 0:
+		return "", true
+	case 1:
+		return values[0], true
+	}
+	return "", false
+}
+
+// original returns method and URL as the client sent them.
+func original(r *http.Request) (string, *url.URL) {
+	if o, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		return o.Method, o.URL
+	}
+	return r.Method, r.URL
+}

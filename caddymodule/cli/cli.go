@@ -1,0 +1,155 @@
+// Package cli is the commands of the tallygate binary besides Caddy's own. All
+// but one talk to a running gateway through its admin endpoint; `pricebook lint`
+// needs none.
+//
+//	tallygate account create acme
+//	tallygate topup acme 100.00 --reference "wire 4711"
+//	tallygate key create acme --label shop
+//	tallygate usage acme
+package cli
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+)
+
+func init() {
+	for _, c := range commands {
+		caddycmd.RegisterCommand(c)
+	}
+}
+
+// commands are the nouns, as Caddy registers them.
+var commands = []caddycmd.Command{
+	{Name: "account", Usage: "<verb>", Short: "Open, list, show and change accounts", CobraFunc: accountCommand},
+	{Name: "key", Usage: "<verb>", Short: "Create, list and revoke API keys", CobraFunc: keyCommand},
+	{Name: "topup", Usage: "<account> <amount> --reference <payment>", Short: "Add money that was paid to a balance", CobraFunc: topUpCommand},
+	{Name: "package", Usage: "<verb>", Short: "Buy and list packages of prepaid calls", CobraFunc: packageCommand},
+	{Name: "subscription", Usage: "<verb>", Short: "Buy and list subscriptions of search instances", CobraFunc: subscriptionCommand},
+	{Name: "usage", Usage: "<account>", Short: "Show what an account used this month so far", CobraFunc: usageCommand},
+	{Name: "statement", Usage: "<account> [--month 2026-11]", Short: "Show an account's statement of a month", CobraFunc: statementCommand},
+	{Name: "pricebook", Usage: "<verb>", Short: "Show the prices in force, and check a price book", CobraFunc: priceBookCommand},
+	{Name: "settle", Short: "Settle now what is counted so far", CobraFunc: settleCommand},
+	{Name: "clock", Usage: "<verb>", Short: "Move the clock of a test ledger", CobraFunc: clockCommand},
+	{Name: "refusal", Usage: "<verb>", Short: "Read the refusal id of a denied call", CobraFunc: refusalCommand},
+	{Name: "status", Short: "Show how the running gateway is", CobraFunc: statusCommand},
+}
+
+// session is one run of a command.
+type session struct {
+	cmd  *cobra.Command
+	args []string
+	out  io.Writer
+	json bool
+	client
+}
+
+// action makes a function what a command does with a running gateway.
+func action(cmd *cobra.Command, f func(*session) error) {
+	flags := cmd.Flags()
+	address := flags.String("address", "", "the gateway's admin endpoint: host:port or unix//path (default $CADDY_ADMIN, else "+caddy.DefaultAdminListen+")")
+	asJSON := flags.Bool("json", false, "print the answer as JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := newClient(*address)
+		if err != nil {
+			return err
+		}
+		return f(&session{cmd: cmd, args: args, out: cmd.OutOrStdout(), json: *asJSON, client: c})
+	}
+}
+
+// commandAction is an action that changes something, and may be repeated.
+func commandAction(cmd *cobra.Command, f func(*session, command) error) {
+	key := cmd.Flags().String("idempotency-key", "", "repeats a command safely: with the key of an earlier run it is done once (default: a new one)")
+	action(cmd, func(s *session) error {
+		c := command{key: *key}
+		if c.key == "" {
+			c.key = rand.Text()
+		}
+		return f(s, c)
+	})
+}
+
+// command is how a change is asked for.
+type command struct{ key string }
+
+// verb adds a command below a noun.
+func verb(noun *cobra.Command, use, short, example string, args cobra.PositionalArgs) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Example: example, Args: args}
+	noun.AddCommand(cmd)
+	return cmd
+}
+
+// named makes args a check that says what is missing.
+func named(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return fmt.Errorf("missing <%s>", names[len(args)])
+		}
+		if len(args) > len(names) {
+			return fmt.Errorf("unexpected argument %q", args[len(names)])
+		}
+		return nil
+	}
+}
+
+// onAccount is the path of an account, and below.
+func onAccount(id string, more ...string) string {
+	path := "/accounts/" + url.PathEscape(id)
+	for _, m := range more {
+		path += "/" + url.PathEscape(m)
+	}
+	return path
+}
+
+// fetch asks for something.
+func fetch[T any](s *session, path string) (v T, err error) {
+	a, err := s.send(s.cmd.Context(), request{method: "GET", path: path})
+	if err != nil {
+		return v, err
+	}
+	return v, a.decode(&v)
+}
+
+// show prints v as JSON where that is asked for, else as people read it.
+func (s *session) show(v any, people func()) error {
+	if !s.json {
+		people()
+		return nil
+	}
+	e := json.NewEncoder(s.out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// say prints a line.
+func (s *session) say(format string, args ...any) {
+	fmt.Fprintln(s.out, plain(fmt.Sprintf(format, args...)))
+}
+
+// change sends a command and prints its answer.
+func change[T any](s *session, c command, method, path string, body any, people func(T)) error {
+	a, err := s.send(s.cmd.Context(), request{method: method, path: path, key: c.key, body: body})
+	if err != nil {
+		return err
+	}
+	var v T
+	if err := a.decode(&v); err != nil {
+		return err
+	}
+	return s.show(v, func() {
+		if a.replayed {
+			s.say("This was done before, by an earlier command with the same idempotency key. Its answer was:")
+		}
+		people(v)
+	})
+}

@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tallygate/tallygate/web"
+)
+
+// client talks to the admin endpoint of one gateway.
+type client struct {
+	address string
+	origin  string
+	http    *http.Client
+}
+
+// newClient takes an address as Caddy writes it; "" is Caddy's default.
+func newClient(address string) (client, error) {
+	address = cmp.Or(address, caddy.DefaultAdminListen)
+	parsed, err := caddy.ParseNetworkAddress(address)
+	if err != nil || parsed.PortRangeSize() > 1 {
+		return client{}, fmt.Errorf("--address %q: write host:port or unix//path", address)
+	}
+	origin, target := "http://"+parsed.JoinHostPort(0), parsed.JoinHostPort(0)
+	if parsed.IsUnixNetwork() {
+		origin = "http://127.0.0.1"
+		target, _, _ = strings.Cut(parsed.Host, "|") // the socket's permissions
+	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, parsed.Network, target)
+	}
+	return client{address: address, origin: origin, http: &http.Client{Transport: &http.Transport{DialContext: dial}}}, nil
+}
+
+// request is a call of the API.
+type request struct {
+	method, path string // below /tallygate
+	key          string // the idempotency key, "" = none
+	body         any    // sent as JSON; nil sends none
+}
+
+// reply is an answer below 400.
+type reply struct {
+	text     []byte
+	replayed bool
+}
+
+func (r reply) decode(into any) error {
+	if err := json.Unmarshal(r.text, into); err != nil {
+		return fmt.Errorf("the gateway's answer is not what this release expects: %w", err)
+	}
+	return nil
+}
+
+// send carries out a request. The error is a *web.Problem's words, or says
+// whether something may have happened.
+func (c client) send(ctx context.Context, r request) (reply, error) {
+	call, err := c.build(ctx, r)
+	if err != nil {
+		return reply{}, err
+	}
+	response, err := c.http.Do(call)
+	if err != nil {
+		return reply{}, c.unanswered(r, err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return reply{}, c.unanswered(r, err)
+	}
+	if response.StatusCode >= 400 {
+		return reply{}, refused(response, text)
+	}
+	return reply{text, response.Header.Get("Idempotent-Replayed") != ""}, nil
+}
+
+func (c client) build(ctx context.Context, r request) (*http.Request, error) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	var body io.Reader
+	if r.body != nil {
+		text, err := json.Marshal(r.body)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(text)
+	}
+	call, err := http.NewRequestWithContext(ctx, r.method, c.origin+web.Root+r.path, body)
+	if err != nil {
+		return nil, err
+	}
+	call.Header.Set("Origin", c.origin) // Caddy's admin endpoint asks for it
+	if body != nil {
+		call.Header.Set("Content-Type", "application/json")
+	}
+	if r.key != "" {
+		call.Header.Set("Idempotency-Key", r.key)
+	}
+	return call, nil
+}
+
+// unanswered tells a gateway that is not there from one that may have acted.
+func (c client) unanswered(r request, err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return fmt.Errorf("nothing answers at %s: is the gateway running? Start it with \"tallygate run\", or say where it is with --address (%w)", c.address, op)
+	}
+	if r.key == "" {
+		return fmt.Errorf("the gateway at %s did not answer: %w", c.address, err)
+	}
+	return fmt.Errorf("the connection to %s was lost before the answer: the command may have been carried out or not. "+
+		"Run it again with --idempotency-key %s: it is then done once (%w)", c.address, r.key, err)
+}
+
+// refused gives the problem's words, which name the field.
+func refused(response *http.Response, text []byte) error {
+	var p web.Problem
+	if json.Unmarshal(text, &p) == nil && p.Detail != "" {
+		return errors.New(plain(p.Detail))
+	}
+	if response.StatusCode == http.StatusNotFound {
+		return errors.New("the Caddy that answers has no gateway: its configuration needs the global option tallygate")
+	}
+	return fmt.Errorf("status %d: %s", response.StatusCode, plain(strings.TrimSpace(string(text))))
+}

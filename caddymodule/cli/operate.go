@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tallygate/tallygate/web"
+)
+
+func settleCommand(cmd *cobra.Command) {
+	cmd.Args = cobra.NoArgs
+	cmd.Example = "  tallygate settle"
+	cmd.Long = "Ends the open settlement period early, and returns when all that was counted before is debited."
+	action(cmd, func(s *session) error {
+		return tell(s, "/settle", nil, func(v web.Settled) { s.say("All is settled until %s.", instant(v.SettledUntil)) })
+	})
+}
+
+// tell sends what is no command of an account: to repeat it does no harm.
+func tell[T any](s *session, path string, body any, people func(T)) error {
+	return change(s, command{}, "POST", path, body, people)
+}
+
+func clockCommand(noun *cobra.Command) {
+	noun.Example = "  tallygate clock advance 3d"
+	advance := verb(noun, "advance <duration> | --to <instant>", "Move the clock of a test ledger forward",
+		"  tallygate clock advance 1h30m\n  tallygate clock advance --to 2026-12-01T00:00:00+08:00", cobra.MaximumNArgs(1))
+	advance.Long = "Moves the clock of a test ledger forward, and returns when everything due by then has happened:\n" +
+		"settlements, expiries, changes of state. Days are written as 3d."
+	to := advance.Flags().String("to", "", "the instant to move to, as 2026-12-01T00:00:00+08:00")
+	action(advance, func(s *session) error {
+		if (len(s.args) == 1) == (*to != "") {
+			return errors.New("give a duration, such as 1h30m or 3d, or an instant with --to")
+		}
+		return tell(s, "/clock/advance", web.ClockAdvance{By: strings.Join(s.args, ""), To: *to}, func(v web.Clock) {
+			s.say("It is %s.", instant(v.Now))
+		})
+	})
+}
+
+func refusalCommand(noun *cobra.Command) {
+	noun.Example = "  tallygate refusal decode <id>"
+	decode := verb(noun, "decode <id>", "Tell when, for whom and why a call was refused", "  tallygate refusal decode <id>", named("id"))
+	decode.Long = "Reads the refusal id that a denied call was answered with, which this gateway alone can have made."
+	action(decode, func(s *session) error {
+		r, err := fetch[web.RefusedCall](s, "/refusals/"+url.PathEscape(s.args[0]))
+		if err != nil {
+			return err
+		}
+		return s.show(r, func() {
+			facts(s.out, "At", instant(r.At), "Account", r.AccountID, "Operation", r.Operation, "Reason", r.Reason)
+		})
+	})
+}
+
+func statusCommand(cmd *cobra.Command) {
+	cmd.Args = cobra.NoArgs
+	cmd.Example = "  tallygate status\n  tallygate status --address unix//run/tallygate/admin.sock"
+	action(cmd, func(s *session) error {
+		v, err := fetch[web.Status](s, "/status")
+		if err != nil {
+			return err
+		}
+		clock := "wall"
+		if v.TestClock {
+			clock = "test"
+		}
+		return s.show(v, func() {
+			facts(s.out, "Ledger", v.Ledger, "Node", v.Node, "Now", instant(v.Now), "Clock", clock, "Billing zone", v.Timezone,
+				"Currency", v.Currency, "Accounts", number(v.Accounts), "Settled until", instant(v.SettledUntil),
+				"Counts on disk", "since "+v.SyncAge.String(), "Journal head", number(v.JournalHead)+" "+v.JournalHash,
+				"In the ledger", "up to "+number(v.Folded), "Not countable", number(v.Unmetered), "Price book", v.PriceBook)
+		})
+	})
+}

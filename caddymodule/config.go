@@ -1,0 +1,99 @@
+package caddymodule
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/tallygate/tallygate/meter/outcome"
+	"github.com/tallygate/tallygate/meter/route"
+)
+
+// App is the global option `tallygate`: one ledger and how it is kept. Secrets
+// do not belong here, since Caddy shows its configuration to whoever may ask.
+type App struct {
+	// Ledger is the folder of the ledger. Default: tallygate in Caddy's data
+	// folder.
+	Ledger string `json:"ledger,omitempty"`
+
+	// PriceBook is the file of prices; it also says the currency.
+	PriceBook string `json:"pricebook,omitempty"`
+
+	// Timezone is the billing zone: an IANA name or an offset such as +08:00,
+	// which is the default (D7). Fixed when the ledger is created.
+	Timezone string `json:"timezone,omitempty"`
+
+	// FlushInterval is the settlement period, an hour (default) or a part of it.
+	FlushInterval caddy.Duration `json:"flush_interval,omitempty"`
+
+	// SealWait is how long the end of an hour waits for calls that are still
+	// running (D6). Default: 60s.
+	SealWait caddy.Duration `json:"seal_wait,omitempty"`
+
+	// SyncInterval is how much counting a power cut may take. Default: 100ms.
+	SyncInterval caddy.Duration `json:"sync_interval,omitempty"`
+
+	// Anchor is a file outside the ledger's folder that remembers how far the
+	// ledger had got, so that an older copy is not taken for it.
+	Anchor string `json:"anchor,omitempty"`
+
+	// Node names this gateway in its counters. Default: the host's name.
+	Node string `json:"node,omitempty"`
+
+	// TestLedger marks a ledger that is created as one for tests. Its clock
+	// stands still until it is advanced.
+	TestLedger bool `json:"test_ledger,omitempty"`
+
+	// TestStart is what a new test ledger's clock says, in RFC 3339. Default:
+	// the time of its creation.
+	TestStart string `json:"test_start,omitempty"`
+
+	// Arrears says how long an account in debt lives (D20).
+	Arrears *Arrears `json:"arrears,omitempty"`
+
+	state appState
+}
+
+// Arrears is the two lengths of D20. Both default to 15 days.
+type Arrears struct {
+	Grace     caddy.Duration `json:"grace,omitempty"`
+	Retention caddy.Duration `json:"retention,omitempty"`
+}
+
+// Key says where a request carries who sends it.
+type Key struct {
+	// From is header, bearer, query or placeholder.
+	From string `json:"from"`
+
+	// Name is the header's, the query parameter's or the placeholder's.
+	Name string `json:"name,omitempty"`
+}
+
+// Operation says which requests call a priced operation. The name may be there
+// several times, with different patterns.
+type Operation struct {
+	Name string `json:"name"`
+	route.Pattern
+}
+
+// Instance says how requests name the search index they are for (D38).
+type Instance struct {
+	Operations string `json:"operations"` // a name, or a beginning of names and *
+	From       string `json:"from"`       // header or query
+	Name       string `json:"name"`
+}
+
+// Success says which responses of some operations are successes (D1).
+type Success struct {
+	Operations string `json:"operations"` // a name, or a beginning of names and *
+	outcome.Rule
+}
+
+// Refusal says how refusals of some operations look.
+type Refusal struct {
+	Operations string `json:"operations"` // a name, or a beginning of names and *
+
+	// Members are added to the body for clients that look for them: the first
+	// has the reason's short name, the second a sentence.
+	Members []string `json:"members,omitempty"`
+
+	// Status overrides the status by reason, such as "arrears": 403.
+	Status map[string]int `json:"status,omitempty"`
+}

@@ -1,0 +1,124 @@
+package caddymodule
+
+import (
+	"net/http"
+	"sync/atomic"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/meter"
+	"github.com/tallygate/tallygate/meter/route"
+)
+
+func init() { caddy.RegisterModule(&Handler{}) }
+
+// Handler is the directive `meter`: it admits the calls of known customers to
+// priced operations, and counts the ones that succeed.
+type Handler struct {
+	// Mode is enforce (default), or observe: judge and record, refuse nothing.
+	Mode string `json:"mode,omitempty"`
+
+	// Keys are tried in order; the first that names an account counts. None of
+	// them is sent upstream.
+	Keys []Key `json:"keys,omitempty"`
+
+	// ForwardKey leaves the keys in the request.
+	ForwardKey bool `json:"forward_key,omitempty"`
+
+	// TrustUpstreamSignature identifies clients that sign their requests by the
+	// access key id in Authorization. The signature is left to the upstream to
+	// check: until it has, whoever knows an id acts in its name.
+	TrustUpstreamSignature bool `json:"trust_upstream_signature,omitempty"`
+
+	// Operations are what is metered, and Unmetered what else passes. All other
+	// requests are refused.
+	Operations []Operation     `json:"operations,omitempty"`
+	Unmetered  []route.Pattern `json:"unmetered,omitempty"`
+
+	// Of these, the entry that names an operation most closely applies to it.
+	Instances []Instance `json:"instances,omitempty"`
+	Success   []Success  `json:"success,omitempty"`
+	Refusals  []Refusal  `json:"refusals,omitempty"`
+
+	// HandleErrors returns refusals as errors, for handle_errors to render. The
+	// placeholders {tallygate.*} describe them.
+	HandleErrors bool `json:"handle_errors,omitempty"`
+
+	observe bool
+	keys    []keySource
+	plan    plan
+	host    host
+	bound   atomic.Pointer[binding]
+}
+
+// CaddyModule tells Caddy about the handler.
+func (*Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.meter", New: func() caddy.Module { return new(Handler) }}
+}
+
+// Provision prepares the handler. It touches nothing that is shared: `caddy
+// validate` comes here, too.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	app, err := ctx.App("tallygate")
+	if err != nil {
+		return err
+	}
+	return h.provision(app.(host))
+}
+
+// ServeHTTP takes a call through its life.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if isMetered(r) {
+		return next.ServeHTTP(w, r)
+	}
+	op := h.classify(r)
+	if op == &h.plan.unmetered {
+		return next.ServeHTTP(w, r)
+	}
+	b := h.bind()
+	hold, verdict := h.admit(b, op, r)
+	if verdict.Refused() {
+		return h.refuse(w, r, b, op, verdict)
+	}
+	h.hideKeys(r)
+	markMetered(r)
+	if verdict.Reason != 0 { // observed: forwarded, and not counted
+		return next.ServeHTTP(w, r)
+	}
+	return h.watch(w, r, b.meter, op, hold, verdict).run(next)
+}
+
+// admit asks the meter whether the call may run.
+func (h *Handler) admit(b *binding, op *operation, r *http.Request) (meter.Hold, meter.Verdict) {
+	if b == nil {
+		return meter.Hold{}, meter.Verdict{Reason: account.MeteringUnavailable, Observed: h.observe}
+	}
+	key, known := h.identify(b.meter, r)
+	call := meter.Call{Key: key, Operation: b.number(op), Observe: h.observe}
+	if !known {
+		return meter.Hold{}, b.meter.Refuse(call, account.Unauthenticated)
+	}
+	if op == &h.plan.unknown {
+		return meter.Hold{}, b.meter.Refuse(call, account.UnknownOperation)
+	}
+	var clear bool
+	if call.Instance, clear = op.instanceOf(r); !clear {
+		return meter.Hold{}, b.meter.Refuse(call, account.WrongInstance)
+	}
+	return b.meter.Admit(call)
+}
+
+// meteredVar marks a request that a meter has taken, so that another meter in
+// its way does not count it again.
+const meteredVar = "tallygate.metered"
+
+func isMetered(r *http.Request) bool { return caddyhttp.GetVar(r.Context(), meteredVar) != nil }
+func markMetered(r *http.Request)    { caddyhttp.SetVar(r.Context(), meteredVar, true) }
+
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+	_ caddyfile.Unmarshaler       = (*Handler)(nil)
+)

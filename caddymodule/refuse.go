@@ -1,0 +1,85 @@
+package caddymodule
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/meter"
+)
+
+// refuse answers a call that may not run.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, b *binding, op *operation, v meter.Verdict) error {
+	answer := op.refusals.byKind[v.Reason]
+	id := ""
+	if b != nil {
+		id = b.gateway.RefusalID(v, b.number(op))
+	}
+	header := w.Header()
+	if v.Limit > 0 {
+		setRate(header, v.Limit, v.Remaining)
+	}
+	switch v.Reason {
+	case account.RateLimited:
+		header["Retry-After"] = []string{retryAfter(v.Wait)}
+	case account.MeteringUnavailable:
+		header["Retry-After"] = oneSecond
+	case account.Unauthenticated:
+		header["Www-Authenticate"] = h.challenge()
+	}
+	if h.HandleErrors {
+		return answer.asError(r, id)
+	}
+	answer.write(w, id)
+	return nil
+}
+
+var (
+	problemJSON = []string{"application/problem+json"}
+	noStore     = []string{"no-store"}
+	oneSecond   = []string{"1"}
+	askBearer   = []string{`Bearer realm="tallygate"`}
+	askKey      = []string{`ApiKey realm="tallygate"`}
+)
+
+func (a *refusal) write(w http.ResponseWriter, id string) {
+	body := a.head + id + a.tail
+	header := w.Header()
+	header["Content-Type"] = problemJSON
+	header["Cache-Control"] = noStore
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(a.status)
+	_, _ = w.Write([]byte(body)) // the client has left, then
+}
+
+// asError leaves the answer to the site's handle_errors.
+func (a *refusal) asError(r *http.Request, id string) error {
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Set("tallygate.reason", a.kind.String())
+		repl.Set("tallygate.refusal_id", id)
+		repl.Set("tallygate.title", a.title)
+		repl.Set("tallygate.detail", a.detail)
+		repl.Set("tallygate.problem", a.head+id+a.tail)
+	}
+	return caddyhttp.HandlerError{StatusCode: a.status, ID: id, Err: errors.New(a.kind.String())}
+}
+
+// challenge is what RFC 9110 wants beside a 401.
+func (h *Handler) challenge() []string {
+	for _, k := range h.keys {
+		if k.from == fromBearer {
+			return askBearer
+		}
+	}
+	return askKey
+}
+
+// retryAfter rounds a wait up to whole seconds, at least one.
+func retryAfter(wait int64) string {
+	const second = int64(time.Second)
+	return strconv.FormatInt(max(1, (wait+second-1)/second), 10)
+}

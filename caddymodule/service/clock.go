@@ -1,0 +1,63 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/tallygate/tallygate/meter"
+)
+
+// testClock is a clock that stands still and remembers where, across restarts.
+type testClock struct {
+	*meter.TestClock
+	path string
+}
+
+// openClock is the wall clock, or the test clock of a test ledger.
+func (s *Service) openClock() (meter.Clock, error) {
+	if !s.config.Test {
+		return meter.NewWallClock(), nil
+	}
+	at := s.config.TestStart
+	text, err := os.ReadFile(s.path("clock"))
+	switch {
+	case err == nil:
+		if at, err = time.Parse(time.RFC3339Nano, strings.TrimSpace(string(text))); err != nil {
+			return nil, fmt.Errorf("test clock: %s: %w", s.path("clock"), err)
+		}
+	case !errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("test clock: %w", err)
+	case at.IsZero():
+		at = time.Now().UTC().Truncate(time.Second)
+	}
+	c := &testClock{meter.NewTestClock(at), s.path("clock")}
+	return c, c.Set(at)
+}
+
+// Set moves the clock forward and writes down where it is.
+func (c *testClock) Set(to time.Time) error {
+	if to.UnixNano() < c.Now().Event {
+		return fmt.Errorf("%w: it is %s", meter.ErrClockBackwards, c.Now().Time().Format(time.RFC3339Nano))
+	}
+	if err := replaceFile(c.path, []byte(to.UTC().Format(time.RFC3339Nano)+"\n")); err != nil {
+		return fmt.Errorf("test clock: %w", err)
+	}
+	return c.TestClock.Set(to)
+}
+
+// replaceFile writes a small file so that a crash leaves the old or the new one.
+func replaceFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,128 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/ledger"
+	"github.com/tallygate/tallygate/meter"
+	"github.com/tallygate/tallygate/meter/tally"
+	"github.com/tallygate/tallygate/rating/pricebook"
+)
+
+func foldedUntil(store ledger.Store) (uint64, error) {
+	meta, err := store.Meta()
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return 0, fmt.Errorf("reading the ledger: %w", err)
+	}
+	return meta.Folded, nil
+}
+
+// openMeter gives the meter the ledger's accounts and the counters that an
+// earlier run left unsealed.
+func (s *Service) openMeter() error {
+	s.putCatalogs()
+	err := s.engine.EachAccount(func(a *account.Account) bool {
+		s.meter.Load(meter.ViewOf(a))
+		for _, k := range a.Keys {
+			s.meter.AddKey(meter.KindOf(k.Kind), k.Hash, a.Number, k.Instance)
+		}
+		return true
+	})
+	if err != nil {
+		return fmt.Errorf("loading the accounts: %w", err)
+	}
+	if err := s.resumeTallies(); err != nil {
+		return err
+	}
+	s.meter.SetFloor(s.engine.SettledUntil())
+	if _, err = s.meter.Roll(s.clock.Now().Event); err != nil {
+		return err
+	}
+	s.engine.Empty(s.meter.OldestStart())
+	return nil
+}
+
+// resumeTallies takes up the counters of earlier runs in order. A tally of a
+// period that the ledger has settled is left from a run that ended before it
+// could remove it; an empty one may have been made ahead of its time.
+func (s *Service) resumeTallies() error {
+	if err := tally.Sweep(s.path("tally")); err != nil {
+		return err
+	}
+	paths, err := tally.List(s.path("tally"))
+	if err != nil {
+		return err
+	}
+	var open []*tally.File
+	for _, path := range paths {
+		f, report, err := tally.Open(tally.Config{SyncInterval: s.config.SyncInterval, OnSyncError: s.syncFailed}, path)
+		if err != nil {
+			return fmt.Errorf("counters of an earlier run: %w", err)
+		}
+		for _, d := range report.Damaged {
+			s.log.Error("a counter was damaged", "file", path, "damage", fmt.Sprint(d))
+		}
+		if f.Header().Start < s.engine.SettledUntil() || empty(f) {
+			if err := errors.Join(f.Close(), f.Remove()); err != nil {
+				return err
+			}
+			continue
+		}
+		open = append(open, f)
+	}
+	for i, f := range open {
+		end := int64(math.MaxInt64 / int64(time.Second))
+		if i+1 < len(open) {
+			end = open[i+1].Header().Start
+		}
+		s.meter.Resume(f, end)
+	}
+	return nil
+}
+
+func empty(f *tally.File) bool {
+	for _, c := range f.Each() {
+		if c.Calls > 0 {
+			return false
+		}
+	}
+	return len(f.Damaged()) == 0
+}
+
+func (s *Service) syncFailed(err error) { s.log.Error("counts did not reach the disk", "error", err) }
+
+// putCatalogs tells the meter which operations each price book has.
+func (s *Service) putCatalogs() {
+	var list []*meter.Catalog
+	s.engine.EachBook(func(from int64, b *pricebook.Book) {
+		list = append(list, meter.NewCatalog(from*int64(time.Second), s.operations(b)))
+	})
+	s.meter.SetCatalogs(list)
+}
+
+func (s *Service) operations(b *pricebook.Book) []meter.Operation {
+	classes := map[string]meter.Class{pricebook.Search: meter.ClassSearch, pricebook.Add: meter.ClassAdd, pricebook.Delete: meter.ClassDelete}
+	var ops []meter.Operation
+	for _, op := range b.Operations {
+		number, ok := s.engine.OperationNumber(op.Name)
+		if !ok {
+			panic("service: operation " + op.Name + " of a journalled price book has no number")
+		}
+		ops = append(ops, meter.Operation{Number: number, Name: op.Name, Subscribed: op.Funding == pricebook.Subscribed,
+			Class: classes[op.Class], Free: uint64(op.FreePerMonth), QPS: uint32(op.QPS)})
+	}
+	return ops
+}
+
+// watcher passes on to the meter what commands and settlements change.
+type watcher struct{ m *meter.Meter }
+
+func (w watcher) AccountChanged(a *account.Account) { w.m.Update(meter.ViewOf(a)) }
+func (w watcher) KeyAdded(a *account.Account, k account.Key) {
+	w.m.AddKey(meter.KindOf(k.Kind), k.Hash, a.Number, k.Instance)
+}
+func (w watcher) KeyRemoved(k account.Key) { w.m.RemoveKey(k.Hash) }

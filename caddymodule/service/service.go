@@ -1,0 +1,248 @@
+// Package service is a running gateway without its HTTP server: the ledger in
+// its folder, the meter in front of it, and the loop that settles. One Service
+// outlives any number of configuration reloads.
+//
+// The ledger folder:
+//
+//	badger/    the ledger, a fold of the journal and the sealed files
+//	journal/   every input, hash-chained
+//	usage/     sealed usage, one file per period, kept for ever
+//	tally/     counters of the periods that are not sealed yet
+//	secret     the key of refusal ids
+//	clock      the test clock of a test ledger
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/billing"
+	"github.com/tallygate/tallygate/ledger/badgerstore"
+	"github.com/tallygate/tallygate/ledger/journal"
+	"github.com/tallygate/tallygate/meter"
+	"github.com/tallygate/tallygate/rating"
+	"github.com/tallygate/tallygate/rating/pricebook"
+)
+
+// Config is what a gateway runs with.
+type Config struct {
+	Dir    string // the ledger folder
+	Anchor string // see journal.Config
+	Node   string
+	Zone   *time.Location
+
+	// Test makes the ledger, when it is created, a test ledger whose clock
+	// stands still at TestStart until it is advanced.
+	Test      bool
+	TestStart time.Time
+
+	SyncInterval time.Duration
+	Settings
+	Logger *slog.Logger
+}
+
+// Settings may change while the gateway runs.
+type Settings struct {
+	Book          *pricebook.Book
+	Policy        account.Policy
+	FlushInterval time.Duration // the settlement period, a divisor of an hour
+	SealWait      time.Duration // how long a period waits for its calls (D6)
+}
+
+// Service is an open ledger and its meter.
+type Service struct {
+	config   Config
+	log      *slog.Logger
+	settings atomic.Pointer[Settings]
+	clock    meter.Clock
+	lock     *journal.Lock
+	store    *badgerstore.Store
+	journal  *journal.Journal
+	engine   *billing.Engine
+	meter    *meter.Meter
+	refusals refusalCodec
+
+	settleLock sync.Mutex // one settlement at a time
+	kick       chan struct{}
+	stop       chan struct{}
+	stopped    sync.WaitGroup
+}
+
+// Open opens a ledger folder, made where it is missing, recovers what an
+// earlier run left there, and starts to settle. It returns an error that names
+// the holder where another process has the folder.
+func Open(c Config) (*Service, error) {
+	s := &Service{config: c, log: c.Logger, kick: make(chan struct{}, 1), stop: make(chan struct{})}
+	s.settings.Store(&c.Settings)
+	if err := s.start(); err != nil {
+		return nil, errors.Join(err, s.release())
+	}
+	s.stopped.Add(1)
+	go s.loop()
+	return s, nil
+}
+
+func (s *Service) start() error {
+	for _, dir := range []string{"badger", "journal", "usage", "tally"} {
+		if err := os.MkdirAll(s.path(dir), 0o700); err != nil {
+			return fmt.Errorf("ledger folder: %w", err)
+		}
+	}
+	if err := s.openLedger(); err != nil {
+		return err
+	}
+	if err := s.apply(s.config.Settings); err != nil {
+		return err
+	}
+	return s.openMeter()
+}
+
+func (s *Service) path(name string) string { return filepath.Join(s.config.Dir, name) }
+
+// openLedger opens store and journal and folds the one into the other.
+func (s *Service) openLedger() (err error) {
+	if s.lock, err = journal.TakeLock(s.path("journal")); err != nil {
+		return err
+	}
+	if s.clock, err = s.openClock(); err != nil {
+		return err
+	}
+	if s.refusals, err = openRefusalCodec(s.path("secret")); err != nil {
+		return err
+	}
+	if s.store, err = badgerstore.Open(badgerstore.Config{Dir: s.path("badger"), Logger: s.log}); err != nil {
+		return fmt.Errorf("opening the ledger: %w", err)
+	}
+	folded, err := foldedUntil(s.store)
+	if err != nil {
+		return err
+	}
+	var report journal.Report
+	s.journal, report, err = journal.Open(journal.Config{Dir: s.path("journal"), Lock: s.lock, Anchor: s.config.Anchor, Floor: folded})
+	if err != nil {
+		return err
+	}
+	if report.Cut > 0 {
+		s.log.Warn("cut a torn write from the journal's end; it was never acknowledged", "segment", report.CutSegment,
+			"offset", report.CutOffset, "bytes", report.Cut)
+	}
+	s.meter = meter.Open(meter.Config{Clock: s.clock, Dir: s.path("tally"), Node: s.config.Node,
+		SyncInterval: s.config.SyncInterval, Period: s.period, Logger: s.log})
+	s.engine, err = billing.Open(billing.Config{Store: s.store, Journal: s.journal, UsageDir: s.path("usage"),
+		Node: s.config.Node, Now: func() int64 { return s.clock.Now().Event }, Watcher: watcher{s.meter},
+		Logger: s.log, Currency: s.config.Book.Currency, Zone: s.config.Zone, Test: s.config.Test})
+	return err
+}
+
+// period is the settlement period of an instant.
+func (s *Service) period(unix int64) (start, length int64, month uint32) {
+	interval := s.settings.Load().FlushInterval
+	start = rating.PeriodStart(unix, interval, s.config.Zone)
+	end := rating.PeriodEnd(unix, interval, s.config.Zone)
+	return start, end - start, uint32(rating.MonthOf(start, s.config.Zone))
+}
+
+// Apply makes new settings those of the running gateway. What is fixed in the
+// ledger cannot change: Fits says so beforehand.
+func (s *Service) Apply(n Settings) error {
+	s.settings.Store(&n)
+	if err := s.apply(n); err != nil {
+		return err
+	}
+	s.putCatalogs()
+	s.wake()
+	return nil
+}
+
+func (s *Service) apply(n Settings) error {
+	if _, err := s.engine.SetPriceBook(n.Book); err != nil {
+		return fmt.Errorf("price book: %w", err)
+	}
+	return s.engine.SetPolicy(n.Policy)
+}
+
+// Fits refuses a configuration that this running gateway cannot take over.
+func (s *Service) Fits(c Config) error {
+	switch {
+	case c.Zone.String() != s.config.Zone.String():
+		return fmt.Errorf("timezone is %s for the life of this ledger, not %s", s.config.Zone, c.Zone)
+	case c.Book.Currency != s.config.Book.Currency:
+		return fmt.Errorf("the currency is %s for the life of this ledger, not %s", s.config.Book.Currency, c.Book.Currency)
+	case c.Test != s.config.Test:
+		return errors.New("test_clock is fixed when a ledger is created")
+	case c.Node != s.config.Node, c.Anchor != s.config.Anchor, c.SyncInterval != s.config.SyncInterval:
+		return errors.New("node, anchor and sync_interval change with a restart, not with a reload")
+	}
+	return nil
+}
+
+// Meter is the hot path.
+func (s *Service) Meter() *meter.Meter { return s.meter }
+
+// Engine is the billing engine.
+func (s *Service) Engine() *billing.Engine { return s.engine }
+
+// OperationNumber finds a priced operation by name.
+func (s *Service) OperationNumber(name string) (uint16, bool) { return s.engine.OperationNumber(name) }
+
+// Now is event time.
+func (s *Service) Now() time.Time { return s.clock.Now().Time() }
+
+// OpenCounts returns what unsettled periods have counted of an account.
+func (s *Service) OpenCounts(number uint32) map[account.Line]uint64 { return s.meter.Open(number) }
+
+// Close waits for calls in flight, bounded by the context, and closes the
+// ledger. Counters of the open period stay for the next start.
+func (s *Service) Close(ctx context.Context) error {
+	close(s.stop)
+	s.stopped.Wait()
+	err := s.meter.Close(ctx)
+	return errors.Join(err, s.release())
+}
+
+// release closes what is open of the ledger.
+func (s *Service) release() error {
+	var errs []error
+	if s.engine != nil {
+		errs = append(errs, s.engine.Close())
+	}
+	if s.journal != nil {
+		errs = append(errs, s.journal.Close())
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Release())
+	}
+	return errors.Join(errs...)
+}
+
+var nodePattern = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+
+// Check refuses a configuration that cannot run, naming the setting.
+func (c Config) Check() error {
+	if err := rating.CheckInterval(c.FlushInterval); err != nil {
+		return fmt.Errorf("flush_interval: %w", err)
+	}
+	switch {
+	case c.SealWait < 0:
+		return fmt.Errorf("seal_wait %s: must not be negative", c.SealWait)
+	case c.SyncInterval < 0:
+		return fmt.Errorf("sync_interval %s: must not be negative", c.SyncInterval)
+	case c.Policy.Grace < 0 || c.Policy.Retention < 0:
+		return errors.New("arrears: grace and retention must not be negative")
+	case !nodePattern.MatchString(c.Node):
+		return fmt.Errorf("node %q: use 1 to 32 of a-z, 0-9 and -", c.Node)
+	}
+	return nil
+}

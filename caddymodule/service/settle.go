@@ -1,0 +1,126 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tallygate/tallygate/meter"
+)
+
+// loop begins periods on time and settles those that ended.
+func (s *Service) loop() {
+	defer s.stopped.Done()
+	for {
+		if err := s.tick(); err != nil {
+			s.log.Error("settlement failed and is tried again", "error", err)
+		}
+		timer := time.NewTimer(s.untilNext())
+		select {
+		case <-s.stop:
+			timer.Stop()
+			return
+		case <-s.kick:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+func (s *Service) wake() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+// untilNext is how long the loop may rest: until the period's end, and at most a
+// second, since wall clocks move.
+func (s *Service) untilNext() time.Duration {
+	now := s.clock.Now().Event
+	start, length, _ := s.period(now / int64(time.Second))
+	rest := time.Duration((start+length)*int64(time.Second) - now)
+	return min(max(rest, time.Millisecond), time.Second)
+}
+
+// tick follows the wall clock, begins the present period, and settles.
+func (s *Service) tick() error {
+	if wall, ok := s.clock.(*meter.WallClock); ok {
+		if d, followed := wall.Follow(); !followed {
+			s.log.Error("the wall clock and event time disagree; event time goes on with monotonic time", "disagreement", d.String())
+		}
+	}
+	if _, err := s.meter.Roll(s.clock.Now().Event); err != nil {
+		return err
+	}
+	if err := s.meter.Prepare(); err != nil {
+		return fmt.Errorf("preparing the next period's counters: %w", err)
+	}
+	return s.settleEnded()
+}
+
+// settleEnded settles every period that is over, in order.
+func (s *Service) settleEnded() error {
+	s.settleLock.Lock()
+	defer s.settleLock.Unlock()
+	for _, e := range s.meter.Ended() {
+		counts := s.meter.Seal(e, s.settings.Load().SealWait)
+		if err := s.engine.Settle(e.Start, e.Length, counts); err != nil {
+			return fmt.Errorf("settling the period at %s: %w", time.Unix(e.Start, 0).UTC().Format(time.RFC3339), err)
+		}
+		if err := s.meter.Drop(e); err != nil {
+			return fmt.Errorf("removing settled counters: %w", err)
+		}
+	}
+	return nil
+}
+
+// SettleNow ends the open period at the next whole second and settles it.
+func (s *Service) SettleNow(ctx context.Context) (time.Time, error) {
+	cut := time.Unix(s.meter.Cut(), 0)
+	if test, ok := s.clock.(*testClock); ok {
+		if err := test.Set(cut); err != nil {
+			return time.Time{}, err
+		}
+	}
+	for s.Now().Before(cut) {
+		select {
+		case <-ctx.Done():
+			return time.Time{}, ctx.Err()
+		case <-time.After(cut.Sub(s.Now())):
+		}
+	}
+	if err := s.tick(); err != nil {
+		return time.Time{}, err
+	}
+	return cut, s.engine.Flush()
+}
+
+// ErrNoTestClock: only a test ledger's clock can be advanced.
+var ErrNoTestClock = errors.New("this is no test ledger: its clock cannot be advanced; set test_clock when a ledger is created")
+
+// Advance moves the test clock and settles everything due by then. In between
+// nothing can be called, so the periods passed over are empty.
+func (s *Service) Advance(_ context.Context, to time.Time) error {
+	test, ok := s.clock.(*testClock)
+	if !ok {
+		return ErrNoTestClock
+	}
+	start, length, _ := s.period(s.Now().Unix())
+	if end := time.Unix(start+length, 0); to.After(end) { // the open period ends as periods do
+		if err := test.Set(end); err != nil {
+			return err
+		}
+		if err := s.tick(); err != nil {
+			return err
+		}
+	}
+	if err := test.Set(to); err != nil {
+		return err
+	}
+	if err := s.tick(); err != nil {
+		return err
+	}
+	return s.engine.Flush()
+}

@@ -1,0 +1,148 @@
+// Package ledger is the contract between the billing engine and whatever keeps
+// its books. The ledger is the deterministic fold of the journal and the sealed
+// usage files: it can be thrown away and made again from them.
+//
+// What every Store promises, and ledgertest checks:
+//
+//   - Commit is atomic and durable: after it returned nil all of the Step is
+//     there, also after a power cut; after an error, or a crash inside it, all
+//     of it or nothing.
+//   - Values are absolute and keyed by what they say (block, hour, movement
+//     number), so committing a Step again changes nothing.
+//   - A block's Folded never goes back: a Step that would is refused with
+//     ErrStale and changes nothing.
+//   - What is read is what was written: every value carries a check, and one
+//     that fails is ErrDamaged, never a wrong number.
+//   - Reads see committed steps only, and may run beside Commit. An iteration
+//     shows the ledger as it stood when it began, and may be left at any point.
+//     Commits are serialised by the Store.
+package ledger
+
+import (
+	"errors"
+	"iter"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/rating/money"
+)
+
+var (
+	// ErrNotFound: there is no such thing.
+	ErrNotFound = errors.New("not in the ledger")
+	// ErrStale: the step is older than what the ledger holds.
+	ErrStale = errors.New("step is older than the ledger")
+	// ErrDamaged: a stored value fails its check.
+	ErrDamaged = errors.New("ledger damaged")
+	// ErrTooLarge: the step does not fit one transaction and nothing of it is
+	// there. Split it by blocks.
+	ErrTooLarge = errors.New("step too large")
+	// ErrNoSpace: less disk is free than the reserve, and nothing was written.
+	ErrNoSpace = errors.New("disk below the reserve")
+	// ErrUnknownOutcome: the disk failed inside a commit, of which all or nothing
+	// is there. The Store refuses everything until it is opened again.
+	ErrUnknownOutcome = errors.New("outcome of the commit unknown")
+	// ErrClosed: used after Close.
+	ErrClosed = errors.New("ledger closed")
+)
+
+// BlockSize is how many accounts share a block: one value holds the state of
+// all of them, one more their usage of a period.
+const BlockSize = 64
+
+// BlockOf is the block of an account.
+func BlockOf(account uint32) uint32 { return account / BlockSize }
+
+// Store keeps the books of one ledger.
+type Store interface {
+	// Meta returns what concerns the ledger as a whole; ErrNotFound in a new one.
+	Meta() (Meta, error)
+	// Block returns the accounts of a block; one never committed is empty.
+	Block(number uint32) (Block, error)
+	// Blocks iterates all committed blocks in order.
+	Blocks() iter.Seq2[Block, error]
+	// Hours iterates the settled periods of a block that start in [from, to), in
+	// order. Unix seconds.
+	Hours(block uint32, from, to int64) iter.Seq2[BlockHour, error]
+	// Movements iterates the movements of an account with Number ≥ from, in order.
+	Movements(account, from uint32) iter.Seq2[account.Movement, error]
+	// Number finds an account by id, or ErrNotFound.
+	Number(id string) (uint32, error)
+	// KeyOwner finds the account that has a key, by the key's hash, or ErrNotFound.
+	KeyOwner(hash [32]byte) (uint32, error)
+	// PriceBooks returns all books in the order of their inputs.
+	PriceBooks() ([]PriceBook, error)
+	// Answer returns the answer to an accepted command by the SHA-256 of its
+	// idempotency key (D33), or ErrNotFound.
+	Answer(key [32]byte) (Answer, error)
+	// Commit makes one step of the fold.
+	Commit(Step) error
+	Close() error
+}
+
+// Meta is what concerns the ledger as a whole.
+type Meta struct {
+	ID         string         // random, made at creation
+	Currency   string         // ISO 4217, fixed at creation (D7)
+	Zone       string         // IANA name, fixed at creation (D7)
+	Test       bool           // has a test clock
+	Folded     uint64         // every input up to this one is in the ledger
+	Accounts   uint32         // numbers given so far
+	Operations []string       // register: number → name; index 0 is unused
+	Settled    int64          // end of the newest settled period, Unix seconds; 0 = none
+	Policy     account.Policy // in force for accounts that enter arrears (D20)
+}
+
+// PriceBook is a book and the instant from which it is in force (D35).
+type PriceBook struct {
+	Input  uint64 // sequence in the journal
+	From   int64  // Unix seconds
+	Source []byte // the file, byte for byte
+}
+
+// Block is the state of up to BlockSize accounts after an input.
+type Block struct {
+	Number   uint32
+	Folded   uint64             // sequence of the newest input in it
+	Accounts []*account.Account // in order of number
+}
+
+// BlockHour is what a block's accounts used in one settled period.
+type BlockHour struct {
+	Block         uint32
+	Start, Length int64            // Unix seconds, seconds
+	Input         uint64           // sequence of the sealed hour in the journal
+	Charges       []account.Charge // in order (account.Line.Compare)
+}
+
+// Total is what the period cost an account.
+func (h BlockHour) Total(number uint32) (sum money.Amount, err error) {
+	for _, c := range h.Charges {
+		if c.Account == number {
+			if sum, err = sum.Add(c.Amount); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return sum, nil
+}
+
+// Answer is what is remembered for ever of an accepted command (D33).
+type Answer struct {
+	Key     [32]byte // SHA-256 of the idempotency key
+	Content [32]byte // SHA-256 of what was asked
+	Input   uint64   // sequence in the journal
+	JSON    []byte   // what the caller was told, without secrets
+}
+
+// Step is what one commit adds: the result of one or several inputs on some
+// blocks.
+type Step struct {
+	Meta      *Meta // nil = unchanged
+	Blocks    []Block
+	Hours     []BlockHour
+	Movements []account.Movement
+	Answers   []Answer
+	Books     []PriceBook
+	Accounts  map[string]uint32   // new ids
+	Keys      map[[32]byte]uint32 // new keys; 0 takes one away
+}

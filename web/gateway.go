@@ -1,0 +1,55 @@
+// Package web is the HTTP API of a running gateway, on plain net/http. Under
+// Caddy it is mounted on the admin endpoint at /tallygate/.
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/billing"
+)
+
+// Gateway is the running gateway as the API sees it.
+type Gateway interface {
+	Engine() *billing.Engine
+	Now() time.Time // event time
+
+	// OpenCounts returns what the unsettled periods have counted of an account.
+	OpenCounts(number uint32) map[account.Line]uint64
+	// SettleNow ends the open period early, and returns when all that was
+	// counted before the call is debited.
+	SettleNow(context.Context) (until time.Time, err error)
+	// Advance moves the test clock, and returns when everything due by then has
+	// happened. ErrNoTestClock on a ledger that is none.
+	Advance(ctx context.Context, to time.Time) error
+	// DecodeRefusal reads a refusal id that this gateway gave out.
+	DecodeRefusal(id string) (Refusal, error)
+	Status() Status
+}
+
+// Refusal is what a refusal id says.
+type Refusal struct {
+	At        time.Time `json:"at"`
+	Account   uint32    `json:"account_number"`
+	Operation string    `json:"operation,omitempty"`
+	Reason    string    `json:"reason"`
+}
+
+// Status is how the gateway is.
+type Status struct {
+	Ledger       string        `json:"ledger"` // its id
+	Node         string        `json:"node"`
+	Now          time.Time     `json:"now"`
+	TestClock    bool          `json:"test_clock"`
+	Currency     string        `json:"currency"`
+	Timezone     string        `json:"timezone"`
+	Accounts     uint32        `json:"accounts"`
+	SettledUntil time.Time     `json:"settled_until"`
+	SyncAge      time.Duration `json:"sync_age_ns"` // since counts last reached the disk
+	JournalHead  uint64        `json:"journal_head"`
+	JournalHash  string        `json:"journal_hash"`
+	Folded       uint64        `json:"folded"` // newest input that is in the ledger
+	Unmetered    uint64        `json:"unmetered"`
+	PriceBook    string        `json:"price_book"` // hash of the one in force
+}
