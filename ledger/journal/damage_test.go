@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -104,7 +105,8 @@ func TestTornTail(t *testing.T) {
 			t.Fatalf("cut at %d above the floor: %v", cut, err)
 		}
 		cfg.Floor = n
-		if _, _, err = reopenWith(t, cfg, path, torn); !errors.Is(err, ErrDamaged) {
+		_, _, err = reopenWith(t, cfg, path, torn)
+		if where := fmt.Sprintf("offset %d", start); !errors.Is(err, ErrDamaged) || cut > start && !strings.Contains(err.Error(), where) {
 			t.Fatalf("cut at %d below the floor: %v", cut, err)
 		}
 	}
@@ -257,5 +259,25 @@ func TestBrokenLink(t *testing.T) {
 	}
 	if _, err := readAll(j, j.segments[1].first); err != nil {
 		t.Errorf("Read of what is good: %v", err)
+	}
+}
+
+// TestRewritten changes a record and makes its CRC right: the next one, which
+// names the hash of what was there, shows it.
+func TestRewritten(t *testing.T) {
+	t.Parallel()
+	dir, records := journalOf(t, 5, 1)
+	path := lastSegment(t, dir)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := records[1]
+	forged.Payload = []byte("payload 8")
+	at := segmentHeader + recordSize("command", records[0].Payload)
+	copy(whole[at:], appendRecord(nil, &forged, 2))
+	_, _, err = reopenWith(t, Config{Dir: dir, SegmentSize: testSegment}, path, whole)
+	if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "record 3 does not follow record 2") {
+		t.Fatalf("opened with %v", err)
 	}
 }

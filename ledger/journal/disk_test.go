@@ -166,6 +166,45 @@ func TestSyncFailure(t *testing.T) {
 	}
 }
 
+// TestReopenMissesRecords: what was acknowledged before the failure must
+// still be there after it.
+func TestReopenMissesRecords(t *testing.T) {
+	t.Parallel()
+	var failing atomic.Bool
+	d := realDisk
+	d.sync = func(f *os.File) error {
+		if failing.Load() {
+			return syscall.EIO
+		}
+		return realDisk.sync(f)
+	}
+	j := openOn(t, Config{Dir: t.TempDir(), SegmentSize: testSegment}, d)
+	mustAppend(t, j, 3, small)
+	failing.Store(true)
+	p, err := j.Append(0, "k", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Wait(); !errors.Is(err, ErrStopped) {
+		t.Fatal(err)
+	}
+	failing.Store(false)
+	whole, err := os.ReadFile(j.segments[0].path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(whole[segmentHeader+recordSize("command", small(0)):])
+	if err := os.WriteFile(j.segments[0].path, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Reopen(); !errors.Is(err, ErrDamaged) {
+		t.Errorf("Reopen: %v", err)
+	}
+	if _, err := j.Append(0, "k", nil); !errors.Is(err, ErrStopped) {
+		t.Errorf("Append: %v", err)
+	}
+}
+
 // TestReadIsMadeDurable: a group that was written but perhaps not synced is
 // written and synced again before Open or Reopen count on it. Torn bytes
 // behind it go with the same write.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -242,6 +243,50 @@ func TestLock(t *testing.T) {
 	}
 	mustClose(t, j)
 	mustOpen(t, cfg) // the LOCK file that is left over does no harm
+}
+
+// TestLockWithCopies: a copy of the descriptor, as a process that is being
+// started has for a moment, does not keep the folder locked.
+func TestLockWithCopies(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	lock, err := TakeLock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := syscall.Dup(int(lock.file.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	if err := lock.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if lock, err = TakeLock(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Release(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCallersLock: a journal opened under a lock taken before leaves it to
+// its owner.
+func TestCallersLock(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	lock, err := TakeLock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, _ := mustOpen(t, Config{Dir: dir, SegmentSize: testSegment, Lock: lock})
+	mustClose(t, j)
+	if _, err := TakeLock(dir); !errors.Is(err, ErrLocked) {
+		t.Fatalf("the lock went with the journal: %v", err)
+	}
+	if err := lock.Release(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func lastSegment(t testing.TB, dir string) string {

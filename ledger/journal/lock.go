@@ -29,8 +29,11 @@ func TakeLock(dir string) (*Lock, error) {
 	return &Lock{f}, nil
 }
 
-// Release gives the folder back.
-func (l *Lock) Release() error { return l.file.Close() }
+// Release gives the folder back. Closing the file alone would not do while a
+// process that this one is just starting still has a copy of its descriptor.
+func (l *Lock) Release() error {
+	return errors.Join(syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN), l.file.Close())
+}
 
 func lockDir(dir string) (*os.File, error) {
 	path := filepath.Join(dir, "LOCK")

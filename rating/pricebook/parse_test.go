@@ -210,6 +210,14 @@ func TestSameRates(t *testing.T) {
 	}
 }
 
+func TestParseRefusesAHugeFile(t *testing.T) {
+	t.Parallel()
+	padded := append(bytes.Clone(example(t).Source), bytes.Repeat([]byte("\n"), bytesMax)...)
+	if _, err := Parse("huge", padded); err == nil || !strings.Contains(err.Error(), "huge:1:1: the price book has ") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestLoadMissingFile(t *testing.T) {
 	t.Parallel()
 	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml")); !errors.Is(err, os.ErrNotExist) {

@@ -1,0 +1,50 @@
+# Tallygate. `make help` lists the targets.
+SHELL := /bin/bash
+TAGS  := nobadger,nomysql,nopgx
+BUILD := build
+export CGO_ENABLED ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-unit test-integration lint bench fuzz torture clean
+
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "make %-18s %s\n", $$1, $$2}'
+
+run: build ## Run the gateway with a sample upstream and demo accounts; prints what to try. Ctrl-C ends it.
+	$(BUILD)/demo -gateway $(BUILD)/tallygate -upstream $(BUILD)/sample-upstream -config Caddyfile.example
+
+build: ## Build the gateway, the sample upstream and the demo into build/.
+	@mkdir -p $(BUILD)
+	go build -trimpath -tags $(TAGS) -o $(BUILD)/tallygate ./cmd/tallygate
+	cd integration && go build -trimpath -o ../$(BUILD)/ ./cmd/...
+
+test: lint test-unit test-integration ## Run everything that a change has to pass (10 minutes on two cores).
+
+lint: ## Check formatting and vet.
+	@test -z "$$(gofmt -l .)" || { echo "gofmt these files:"; gofmt -l .; exit 1; }
+	go vet -tags $(TAGS) ./...
+	cd integration && go vet ./...
+
+test-unit: ## Run the tests of the packages, also with the race detector where a C compiler is there.
+	go test -tags $(TAGS) ./...
+
+test-integration: build ## Run the scenarios against the real binary.
+	cd integration && TALLYGATE_BINARY=$(CURDIR)/$(BUILD)/tallygate go test -timeout 30m ./...
+
+bench: ## Run the benchmarks of the hot path, the journal, rating and sealing; compare runs with benchstat.
+	go test -tags $(TAGS) -run '^$$' -bench . -benchmem -count $(or $(COUNT),5) ./meter/... ./rating/... ./ledger/...
+
+FUZZTIME ?= 30s
+fuzz: ## Fuzz every target for FUZZTIME (default 30s) each.
+	@set -e; for target in $$(grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9]+' . | sort -u | sed 's/func //'); do \
+		file=$$(grep -rlE --include='*_test.go' "^func $$target\(" . | head -1); \
+		echo "== $$target in $$(dirname $$file)"; \
+		go test -tags $(TAGS) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$(dirname $$file); \
+	done
+
+ROUNDS ?= 200
+torture: build ## Kill the gateway under load, ROUNDS times (default 200), and reconcile after each; SEED replays a run.
+	cd integration && TALLYGATE_BINARY=$(CURDIR)/$(BUILD)/tallygate TALLYGATE_ROUNDS=$(ROUNDS) TALLYGATE_SEED=$(SEED) go test -timeout 6h -count 1 -v -run 'Kill' .
+
+clean: ## Remove what was built. The demo's ledger in data/ stays.
+	rm -rf $(BUILD)

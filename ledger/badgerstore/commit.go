@@ -1,0 +1,154 @@
+package badgerstore
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tallygate/tallygate/ledger"
+)
+
+// Commit implements ledger.Store. A step is one transaction, of at most about
+// 2.4 MB or 26,000 values: a larger one is refused with ledger.ErrTooLarge.
+func (s *Store) Commit(step ledger.Step) error {
+	s.commits.Lock()
+	defer s.commits.Unlock()
+	s.gate.RLock()
+	stopped := s.stopped
+	s.gate.RUnlock()
+	if stopped != nil {
+		return stopped
+	}
+	if err := s.room(s.cfg.Reserve); err != nil {
+		return err
+	}
+	txn := s.db.NewTransaction(true)
+	defer txn.Discard()
+	if err := write(txn, step); err != nil {
+		return definite(err)
+	}
+	return s.finish(txn)
+}
+
+// finish ends a transaction. No read begins meanwhile: after a failure Badger's
+// memory may show a part of it.
+func (s *Store) finish(txn *badger.Txn) error {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	err := s.commit(txn)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, badger.ErrTxnTooBig), errors.Is(err, badger.ErrConflict),
+		errors.Is(err, badger.ErrBlockedWrites), errors.Is(err, badger.ErrDBClosed):
+		return definite(err)
+	}
+	s.stopped = fmt.Errorf("%w: %w; open the ledger again", ledger.ErrUnknownOutcome, err)
+	s.cfg.Logger.Error("the ledger stops", "dir", s.cfg.Dir, "error", s.stopped)
+	return s.stopped
+}
+
+// definite wraps the error of a commit of which nothing is there.
+func definite(err error) error {
+	if errors.Is(err, badger.ErrTxnTooBig) {
+		return fmt.Errorf("%w: %w", ledger.ErrTooLarge, err)
+	}
+	return fmt.Errorf("commit: %w", err)
+}
+
+// room refuses where fewer bytes are free. Badger writes through mapped files,
+// and a full disk under those is no error but SIGBUS.
+func (s *Store) room(need uint64) error {
+	free, err := s.cfg.free(s.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("free space of %s: %w", s.cfg.Dir, err)
+	}
+	if free < need {
+		return fmt.Errorf("%w: %d MiB free in %s, %d needed", ledger.ErrNoSpace, free>>20, s.cfg.Dir, need>>20)
+	}
+	return nil
+}
+
+// write puts a step into a transaction.
+func write(txn *badger.Txn, step ledger.Step) error {
+	w := writer{txn: txn}
+	if step.Meta != nil {
+		w.set(metaKey, ledger.AppendMeta(w.b, *step.Meta))
+	}
+	for _, b := range step.Blocks {
+		w.block(b)
+	}
+	for _, h := range step.Hours {
+		w.set(hourKey(h.Block, h.Start), ledger.AppendHour(w.b, h))
+	}
+	for _, m := range step.Movements {
+		w.set(movementKey(m.Account, m.Number), ledger.AppendMovement(w.b, m))
+	}
+	for _, a := range step.Answers {
+		w.set(answerKey(a.Key), ledger.AppendAnswer(w.b, a))
+	}
+	for _, b := range step.Books {
+		w.set(bookKey(b.Input), ledger.AppendBook(w.b, b))
+	}
+	for id, number := range step.Accounts {
+		w.set(idKey(id), ledger.AppendNumber(w.b, id, number))
+	}
+	for hash, number := range step.Keys {
+		if number == 0 {
+			w.delete(ownerKey(hash))
+		} else {
+			w.set(ownerKey(hash), ledger.AppendKeyOwner(w.b, hash, number))
+		}
+	}
+	return w.err
+}
+
+// writer encodes all values into one growing buffer, which the transaction
+// refers to until it ends.
+type writer struct {
+	txn *badger.Txn
+	b   []byte
+	err error // the first one; nothing is written after it
+}
+
+// set takes the buffer with the value appended.
+func (w *writer) set(key, b []byte) {
+	value := b[len(w.b):len(b):len(b)]
+	w.b = b
+	if w.err == nil {
+		w.err = w.txn.Set(key, value)
+	}
+}
+
+func (w *writer) delete(key []byte) {
+	if w.err == nil {
+		w.err = w.txn.Delete(key)
+	}
+}
+
+// block refuses to go back: inside the transaction, so that nothing comes
+// between.
+func (w *writer) block(b ledger.Block) {
+	if w.err != nil {
+		return
+	}
+	key := blockKey(b.Number)
+	value, err := lookup(w.txn, key)
+	if errors.Is(err, ledger.ErrNotFound) {
+		w.set(key, ledger.AppendBlock(w.b, b))
+		return
+	}
+	var folded uint64
+	if err == nil {
+		folded, err = ledger.DecodeFolded(b.Number, value)
+	}
+	if err == nil && b.Folded < folded {
+		err = fmt.Errorf("%w: block %d has folded input %d, the step is of %d", ledger.ErrStale, b.Number, folded, b.Folded)
+	}
+	if err != nil {
+		w.err = err
+		return
+	}
+	w.set(key, ledger.AppendBlock(w.b, b))
+}

@@ -1,0 +1,269 @@
+package badgerstore
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/ledger"
+)
+
+func mustOpen(t *testing.T, cfg Config) *Store {
+	t.Helper()
+	s, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func movement(n uint32) ledger.Step {
+	return ledger.Step{Movements: []account.Movement{{Account: 1, Number: n, Kind: "top-up", Text: fmt.Sprint("number ", n)}}}
+}
+
+func countMovements(s *Store) (n uint32, err error) {
+	for m, err := range s.Movements(1, 0) {
+		if err != nil {
+			return n, err
+		}
+		if m.Text != fmt.Sprint("number ", m.Number) {
+			return n, fmt.Errorf("movement %d says %q", m.Number, m.Text)
+		}
+		n++
+	}
+	return n, nil
+}
+
+func TestDiskGuard(t *testing.T) {
+	t.Parallel()
+	var free atomic.Uint64
+	free.Store(1 << 40)
+	cfg := Config{Dir: t.TempDir(), free: func(string) (uint64, error) { return free.Load(), nil }}
+	s := mustOpen(t, cfg)
+	for n := uint32(1); n <= 3; n++ {
+		free.Store(defaultReserve)
+		if err := s.Commit(movement(n)); err != nil {
+			t.Fatal(err)
+		}
+		free.Store(defaultReserve - 1)
+		if err := s.Commit(movement(n + 1)); !errors.Is(err, ledger.ErrNoSpace) {
+			t.Fatalf("%v is not ErrNoSpace", err)
+		}
+		if got, err := countMovements(s); got != n || err != nil {
+			t.Fatalf("%d movements, %v", got, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	free.Store(openReserve - 1)
+	if _, err := Open(cfg); !errors.Is(err, ledger.ErrNoSpace) {
+		t.Fatalf("opened on a full disk: %v", err)
+	}
+	free.Store(openReserve)
+	mustOpen(t, cfg)
+}
+
+func TestRealDiskHasSpace(t *testing.T) {
+	t.Parallel()
+	free, err := freeSpace(t.TempDir())
+	if err != nil || free < 1<<20 || free > 1<<60 {
+		t.Fatalf("%d bytes free, %v", free, err)
+	}
+	if _, err := freeSpace(filepath.Join(t.TempDir(), "missing")); err == nil {
+		t.Fatal("a missing folder has free space")
+	}
+}
+
+// TestUnknownOutcome fails commits on disk, before or after they took effect.
+func TestUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("input/output error")
+	for there, commit := range []func(*badger.Txn) error{
+		func(*badger.Txn) error { return broken },
+		func(txn *badger.Txn) error { return errors.Join(txn.Commit(), broken) },
+	} {
+		t.Run([]string{"nothing is there", "all is there"}[there], func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := mustOpen(t, Config{Dir: dir})
+			s.commit = commit
+			err := s.Commit(movement(1))
+			_, read := countMovements(s)
+			_, meta := s.Meta()
+			for _, err := range []error{err, read, meta, s.Commit(movement(2)), s.Err()} {
+				if !errors.Is(err, ledger.ErrUnknownOutcome) || !errors.Is(err, broken) {
+					t.Errorf("%v is not ErrUnknownOutcome with its cause", err)
+				}
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = mustOpen(t, Config{Dir: dir})
+			if n, err := countMovements(s); n != uint32(there) || err != nil {
+				t.Fatalf("%d movements, %v", n, err)
+			}
+		})
+	}
+}
+
+// TestDefiniteFailure: what Badger refuses before it writes stops nothing.
+func TestDefiniteFailure(t *testing.T) {
+	t.Parallel()
+	s := mustOpen(t, Config{Dir: t.TempDir()})
+	s.commit = func(*badger.Txn) error { return badger.ErrTxnTooBig }
+	if err := s.Commit(movement(1)); !errors.Is(err, ledger.ErrTooLarge) {
+		t.Fatalf("%v is not ErrTooLarge", err)
+	}
+	s.commit = (*badger.Txn).Commit
+	if err := s.Commit(movement(1)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDamagedTables flips bits all over a table. No read may give a wrong
+// value, and the background check must find what reads do not.
+func TestDamagedTables(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := mustOpen(t, Config{Dir: dir})
+	for n := uint32(1); n <= 100; n++ {
+		if err := s.Commit(movement(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Close()
+	tables, _ := filepath.Glob(filepath.Join(dir, "*.sst"))
+	if len(tables) != 1 {
+		t.Fatalf("%d tables", len(tables))
+	}
+	good, err := os.ReadFile(tables[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[bool]int{}
+	for at := 7; at < len(good); at += len(good) / 40 {
+		bad := append([]byte{}, good...)
+		bad[at] ^= 1 << (at % 8)
+		if err := os.WriteFile(tables[0], bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		found[readDamaged(t, dir)]++
+	}
+	if found[true] < 20 {
+		t.Errorf("reads found only %d of %d", found[true], found[true]+found[false])
+	}
+}
+
+// readDamaged reads a damaged ledger and reports whether the reads showed it.
+func readDamaged(t *testing.T, dir string) (shown bool) {
+	s, err := Open(Config{Dir: dir})
+	if err != nil {
+		return true
+	}
+	defer s.Close()
+	n, err := countMovements(s)
+	if err != nil && !errors.Is(err, ledger.ErrDamaged) {
+		t.Error(err)
+	}
+	<-s.verified
+	if !errors.Is(s.Err(), ledger.ErrDamaged) {
+		t.Errorf("the background check found nothing: %v; %d movements were read, %v", s.Err(), n, err)
+	}
+	return err != nil
+}
+
+// TestValueUnderAnotherKey exchanges two values inside Badger, which for Badger
+// is no damage.
+func TestValueUnderAnotherKey(t *testing.T) {
+	t.Parallel()
+	s := mustOpen(t, Config{Dir: t.TempDir()})
+	for n := uint32(1); n <= 2; n++ {
+		if err := s.Commit(movement(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := s.db.Update(func(txn *badger.Txn) error {
+		value, err := lookup(txn, movementKey(1, 1))
+		return errors.Join(err, txn.Set(movementKey(1, 2), value), txn.Set(blockKey(3), value))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, moved := countMovements(s)
+	_, block := s.Block(3)
+	commit := s.Commit(ledger.Step{Blocks: []ledger.Block{{Number: 3, Folded: 1}}})
+	for _, err := range []error{moved, block, commit} {
+		if !errors.Is(err, ledger.ErrDamaged) {
+			t.Errorf("%v is not ErrDamaged", err)
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d movements before the damage", n)
+	}
+}
+
+func TestSecondOpenIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := mustOpen(t, Config{Dir: dir})
+	if second, err := Open(Config{Dir: dir}); err == nil {
+		second.Close()
+		t.Fatal("opened twice")
+	}
+	if err := s.Commit(movement(1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Config{}); err == nil {
+		t.Fatal("opened without a folder")
+	}
+}
+
+// TestCloseWaitsForIterations closes in the middle of one, which still gives all
+// it began with.
+func TestCloseWaitsForIterations(t *testing.T) {
+	t.Parallel()
+	s := mustOpen(t, Config{Dir: t.TempDir()})
+	const all = 50
+	for n := uint32(1); n <= all; n++ {
+		if err := s.Commit(movement(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next, stop := iter.Pull2(s.Movements(1, 0))
+	defer stop()
+	closed := make(chan error)
+	for n := range uint32(all) {
+		m, err, ok := next()
+		if !ok || err != nil || m.Number != n+1 {
+			t.Fatalf("%+v, %v", m, err)
+		}
+		if n == 0 {
+			go func() { closed <- s.Close() }()
+			for {
+				if _, err := s.Meta(); errors.Is(err, ledger.ErrClosed) {
+					break
+				}
+			}
+		}
+	}
+	select {
+	case <-closed:
+		t.Fatal("closed under a running iteration")
+	default:
+	}
+	if _, _, ok := next(); ok {
+		t.Fatal("more than there is")
+	}
+	if err := <-closed; err != nil {
+		t.Fatal(err)
+	}
+}

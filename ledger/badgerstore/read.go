@@ -1,0 +1,205 @@
+package badgerstore
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/ledger"
+)
+
+// begin starts a read of what is committed now. end must follow.
+func (s *Store) begin() (*badger.Txn, error) {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.stopped != nil {
+		return nil, s.stopped
+	}
+	s.reads.Add(1)
+	return s.db.NewTransaction(false), nil
+}
+
+func (s *Store) end(txn *badger.Txn) {
+	txn.Discard()
+	s.reads.Done()
+}
+
+// lookup copies a value out of the database, or ledger.ErrNotFound.
+func lookup(txn *badger.Txn, key []byte) (value []byte, err error) {
+	defer caught(&err)
+	item, err := txn.Get(key)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return nil, ledger.ErrNotFound
+	}
+	if err == nil {
+		value, err = item.ValueCopy(nil)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read ledger: %w", err)
+	}
+	return value, nil
+}
+
+func get[T any](s *Store, key []byte, decode func(value []byte) (T, error)) (T, error) {
+	var none T
+	txn, err := s.begin()
+	if err != nil {
+		return none, err
+	}
+	defer s.end(txn)
+	value, err := lookup(txn, key)
+	if err != nil {
+		return none, err
+	}
+	return decode(value)
+}
+
+// Meta implements ledger.Store.
+func (s *Store) Meta() (ledger.Meta, error) { return get(s, metaKey, ledger.DecodeMeta) }
+
+// Block implements ledger.Store.
+func (s *Store) Block(number uint32) (ledger.Block, error) {
+	b, err := get(s, blockKey(number), func(v []byte) (ledger.Block, error) { return ledger.DecodeBlock(number, v) })
+	if errors.Is(err, ledger.ErrNotFound) {
+		return ledger.Block{Number: number}, nil
+	}
+	return b, err
+}
+
+// Number implements ledger.Store.
+func (s *Store) Number(id string) (uint32, error) {
+	return get(s, idKey(id), func(v []byte) (uint32, error) { return ledger.DecodeNumber(id, v) })
+}
+
+// KeyOwner implements ledger.Store.
+func (s *Store) KeyOwner(hash [32]byte) (uint32, error) {
+	return get(s, ownerKey(hash), func(v []byte) (uint32, error) { return ledger.DecodeKeyOwner(hash, v) })
+}
+
+// Answer implements ledger.Store.
+func (s *Store) Answer(key [32]byte) (ledger.Answer, error) {
+	return get(s, answerKey(key), func(v []byte) (ledger.Answer, error) { return ledger.DecodeAnswer(key, v) })
+}
+
+// Blocks implements ledger.Store.
+func (s *Store) Blocks() iter.Seq2[ledger.Block, error] {
+	return scan(s, firstBlock, lastBlock, func(k, v []byte) (ledger.Block, error) {
+		return ledger.DecodeBlock(number32(k), v)
+	})
+}
+
+// Hours implements ledger.Store.
+func (s *Store) Hours(block uint32, from, to int64) iter.Seq2[ledger.BlockHour, error] {
+	if to <= from {
+		return func(func(ledger.BlockHour, error) bool) {}
+	}
+	return scan(s, hourKey(block, from), hourKey(block, to-1), func(k, v []byte) (ledger.BlockHour, error) {
+		return ledger.DecodeHour(block, startOf(k), v)
+	})
+}
+
+// Movements implements ledger.Store.
+func (s *Store) Movements(number, from uint32) iter.Seq2[account.Movement, error] {
+	return scan(s, movementKey(number, from), movementKey(number, math.MaxUint32), func(k, v []byte) (account.Movement, error) {
+		return ledger.DecodeMovement(number, number32(k), v)
+	})
+}
+
+// PriceBooks implements ledger.Store.
+func (s *Store) PriceBooks() ([]ledger.PriceBook, error) {
+	var books []ledger.PriceBook
+	for b, err := range scan(s, firstBook, lastBook, func(k, v []byte) (ledger.PriceBook, error) {
+		return ledger.DecodeBook(number64(k), v)
+	}) {
+		if err != nil {
+			return nil, err
+		}
+		books = append(books, b)
+	}
+	return books, nil
+}
+
+// scan iterates the values from the first key to the last, both included, as
+// they stood when the iteration began. It ends after an error.
+func scan[T any](s *Store, first, last []byte, decode func(key, value []byte) (T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		txn, err := s.begin()
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		defer s.end(txn)
+		c := cursor{last: last}
+		defer c.close()
+		for err := c.open(txn, first); ; err = c.next() {
+			var v T
+			if err == nil && c.key == nil {
+				return
+			}
+			if err == nil {
+				v, err = decode(c.key, c.value)
+			}
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// cursor walks over keys of the same length.
+type cursor struct {
+	it         *badger.Iterator
+	last       []byte
+	key, value []byte // valid until next; a nil key is the end
+}
+
+func (c *cursor) open(txn *badger.Txn, first []byte) (err error) {
+	defer caught(&err)
+	o := badger.DefaultIteratorOptions
+	o.PrefetchValues = false // they stand beside the keys
+	o.Prefix = commonPrefix(first, c.last)
+	c.it = txn.NewIterator(o)
+	c.it.Seek(first)
+	return c.load()
+}
+
+func (c *cursor) next() (err error) {
+	defer caught(&err)
+	c.it.Next()
+	return c.load()
+}
+
+func (c *cursor) load() (err error) {
+	c.key = nil
+	if !c.it.Valid() || bytes.Compare(c.it.Item().Key(), c.last) > 0 {
+		return nil
+	}
+	c.key = c.it.Item().Key()
+	if len(c.key) != len(c.last) {
+		return fmt.Errorf("%w: a key of %d bytes where all have %d", ledger.ErrDamaged, len(c.key), len(c.last))
+	}
+	if c.value, err = c.it.Item().ValueCopy(c.value); err != nil {
+		return fmt.Errorf("read ledger: %w", err)
+	}
+	return nil
+}
+
+func (c *cursor) close() {
+	if c.it != nil {
+		c.it.Close()
+	}
+}
+
+func commonPrefix(a, b []byte) []byte {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return a[:n]
+}

@@ -1,0 +1,218 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+)
+
+// How values are written down, the same in every backend that keeps bytes.
+//
+//	version, 1 byte | fields | CRC-32C, 4 bytes little-endian
+//
+// Unsigned numbers are uvarints, signed ones zigzag varints, texts and lists
+// have their length in front. The check also covers what the value is of (an
+// account's block, a movement's number), which is therefore not written: a
+// value that turns up under the wrong key fails. Equal values are equal bytes;
+// an empty list or text reads back as nil.
+const codecVersion = 1
+
+const checkSize = 4
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// subject begins the check of a value by what it is of.
+type subject uint32
+
+func subjectOf(kind byte, a, b uint64) subject {
+	var id [17]byte
+	id[0] = kind
+	binary.BigEndian.PutUint64(id[1:], a)
+	binary.BigEndian.PutUint64(id[9:], b)
+	return subject(crc32.Checksum(id[:], castagnoli))
+}
+
+func subjectNamed(kind byte, name []byte) subject {
+	return subject(crc32.Update(crc32.Checksum([]byte{kind}, castagnoli), castagnoli, name))
+}
+
+func (s subject) check(b []byte) uint32 { return crc32.Update(uint32(s), castagnoli, b) }
+
+// encode appends a value whose fields the walk visits.
+func (s subject) encode(dst []byte, walk func(*coder)) []byte {
+	start := len(dst)
+	c := coder{b: append(dst, codecVersion)}
+	walk(&c)
+	return binary.LittleEndian.AppendUint32(c.b, s.check(c.b[start:]))
+}
+
+// decode checks a value and lets the walk fill what it visits.
+func (s subject) decode(value []byte, walk func(*coder)) error {
+	body, err := s.open(value)
+	if err != nil {
+		return err
+	}
+	c := coder{b: body, decoding: true}
+	walk(&c)
+	if c.bad || len(c.b) > 0 {
+		return fmt.Errorf("%w: a value does not follow its format", ErrDamaged)
+	}
+	return nil
+}
+
+// open checks a value and returns its fields.
+func (s subject) open(value []byte) ([]byte, error) {
+	if len(value) < 1+checkSize {
+		return nil, fmt.Errorf("%w: a value of %d bytes", ErrDamaged, len(value))
+	}
+	body, check := value[:len(value)-checkSize], value[len(value)-checkSize:]
+	if s.check(body) != binary.LittleEndian.Uint32(check) {
+		return nil, fmt.Errorf("%w: a value fails its checksum", ErrDamaged)
+	}
+	if body[0] != codecVersion {
+		return nil, fmt.Errorf("%w: a value has format %d and this release reads %d", ErrDamaged, body[0], codecVersion)
+	}
+	return body[1:], nil
+}
+
+// coder visits the fields of a value, writing them down or filling them in: one
+// walk is both the encoder and the decoder. Writing only reads the fields.
+type coder struct {
+	b        []byte
+	decoding bool
+	bad      bool // the bytes ran out, or a number was out of range
+}
+
+func (c *coder) fail() { c.b, c.bad = nil, true }
+
+func (c *coder) uint(v *uint64) {
+	if !c.decoding {
+		c.b = binary.AppendUvarint(c.b, *v)
+		return
+	}
+	n := 0
+	if *v, n = binary.Uvarint(c.b); n <= 0 {
+		c.fail()
+		return
+	}
+	c.b = c.b[n:]
+}
+
+// small visits a number of fewer than 64 bits.
+func small[T ~uint8 | ~uint16 | ~uint32](c *coder, v *T) {
+	u := uint64(*v)
+	c.uint(&u)
+	if c.decoding {
+		if *v = T(u); uint64(*v) != u {
+			c.fail()
+		}
+	}
+}
+
+func signed[T ~int64](c *coder, v *T) {
+	if !c.decoding {
+		c.b = binary.AppendVarint(c.b, int64(*v))
+		return
+	}
+	i, n := binary.Varint(c.b)
+	if n <= 0 {
+		c.fail()
+		return
+	}
+	*v, c.b = T(i), c.b[n:]
+}
+
+// near visits a number that is close to another, and leaves it as the other.
+func near(c *coder, v, other *uint32) {
+	delta := int64(*v) - int64(*other)
+	signed(c, &delta)
+	if c.decoding {
+		at := int64(*other) + delta
+		if at < 0 || at > math.MaxUint32 {
+			c.fail()
+		}
+		*v = uint32(at)
+	}
+	*other = *v
+}
+
+// flags visits up to 7 truths in one byte.
+func (c *coder) flags(flags ...*bool) {
+	var set uint8
+	for i, f := range flags {
+		if *f {
+			set |= 1 << i
+		}
+	}
+	small(c, &set)
+	if !c.decoding {
+		return
+	}
+	if set>>len(flags) != 0 {
+		c.fail()
+	}
+	for i, f := range flags {
+		*f = set>>i&1 == 1
+	}
+}
+
+// length visits how many bytes or elements follow; each takes a byte at least.
+func (c *coder) length(n int) int {
+	u := uint64(n)
+	c.uint(&u)
+	if c.decoding && u > uint64(len(c.b)) {
+		c.fail()
+		return 0
+	}
+	return int(u)
+}
+
+func text[T ~string](c *coder, v *T) {
+	n := c.length(len(*v))
+	if !c.decoding {
+		c.b = append(c.b, *v...)
+		return
+	}
+	*v, c.b = T(c.b[:n]), c.b[n:]
+}
+
+func (c *coder) blob(v *[]byte) {
+	s := string(*v)
+	text(c, &s)
+	if c.decoding && s != "" {
+		*v = []byte(s)
+	}
+}
+
+func (c *coder) hash(v *[32]byte) {
+	switch {
+	case !c.decoding:
+		c.b = append(c.b, v[:]...)
+	case len(c.b) < len(v):
+		c.fail()
+	default:
+		c.b = c.b[copy(v[:], c.b):]
+	}
+}
+
+// maxTrusted bounds how many elements are allocated for on the word of a length
+// alone; more grow as they are read.
+const maxTrusted = 256
+
+func list[T any](c *coder, v *[]T, each func(*T)) {
+	n := c.length(len(*v))
+	if !c.decoding {
+		for i := range *v {
+			each(&(*v)[i])
+		}
+		return
+	}
+	if n > 0 {
+		*v = make([]T, 0, min(n, maxTrusted))
+	}
+	for i := 0; i < n && !c.bad; i++ {
+		*v = append(*v, *new(T))
+		each(&(*v)[i])
+	}
+}

@@ -1,0 +1,66 @@
+package ledger
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/tallygate/tallygate/account"
+)
+
+// The fuzzers give their bytes a valid check, so that they get past it: what is
+// then read must be readable again, or ErrDamaged.
+
+func fuzz[T any](f *testing.F, s subject, seed []byte, decode func([]byte) (T, error), encode func([]byte, T) []byte) {
+	f.Add(seed[:len(seed)-checkSize])
+	f.Add([]byte{codecVersion})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if _, err := decode(body); err != nil && !errors.Is(err, ErrDamaged) {
+			t.Fatal(err)
+		}
+		v, err := decode(sealed(s, body))
+		if err != nil {
+			if !errors.Is(err, ErrDamaged) {
+				t.Fatal(err)
+			}
+			return
+		}
+		value := encode(nil, v)
+		again, err := decode(value)
+		if err != nil || !bytes.Equal(encode(nil, again), value) {
+			t.Fatalf("%+v, read again: %+v, %v", v, again, err)
+		}
+	})
+}
+
+func FuzzBlock(f *testing.F) {
+	a := account.Account{Number: 1, ID: "acme", Customer: "acme", Keys: []account.Key{{ID: "k1", Kind: account.SecretKey}}}
+	fuzz(f, subjectOfBlock(0), AppendBlock(nil, Block{Folded: 1, Accounts: []*account.Account{&a}}),
+		func(v []byte) (Block, error) { return DecodeBlock(0, v) }, AppendBlock)
+}
+
+func FuzzHour(f *testing.F) {
+	h := hourOf(0)
+	h.Start = 0
+	fuzz(f, subjectOfHour(0, 0), AppendHour(nil, h),
+		func(v []byte) (BlockHour, error) { return DecodeHour(0, 0, v) }, AppendHour)
+}
+
+func FuzzMovement(f *testing.F) {
+	fuzz(f, subjectOfMovement(1, 1), AppendMovement(nil, account.Movement{Account: 1, Number: 1, Kind: "top-up"}),
+		func(v []byte) (account.Movement, error) { return DecodeMovement(1, 1, v) }, AppendMovement)
+}
+
+func FuzzAnswer(f *testing.F) {
+	fuzz(f, subjectOfAnswer([32]byte{}), AppendAnswer(nil, Answer{JSON: []byte("{}")}),
+		func(v []byte) (Answer, error) { return DecodeAnswer([32]byte{}, v) }, AppendAnswer)
+}
+
+func FuzzBook(f *testing.F) {
+	fuzz(f, subjectOfBook(1), AppendBook(nil, PriceBook{Input: 1, From: 3600, Source: []byte("currency: USD")}),
+		func(v []byte) (PriceBook, error) { return DecodeBook(1, v) }, AppendBook)
+}
+
+func FuzzMeta(f *testing.F) {
+	fuzz(f, subjectOfMeta(), AppendMeta(nil, Meta{Operations: []string{"", "search/add"}}), DecodeMeta, AppendMeta)
+}

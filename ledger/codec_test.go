@@ -1,0 +1,263 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"reflect"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/tallygate/tallygate/account"
+	"pgregory.net/rapid"
+)
+
+// form is one kind of value: anything made at random goes through it.
+type form struct {
+	name   string
+	random func(*rapid.T) any
+	encode func(v any) []byte
+	decode func(like any, value []byte) (any, error) // under the key of like
+}
+
+func formOf[T any](name string, random func(*rapid.T) T, encode func([]byte, T) []byte,
+	decode func(like T, value []byte) (T, error)) form {
+	return form{name,
+		func(t *rapid.T) any { v := random(t); tidy(reflect.ValueOf(&v)); return v },
+		func(v any) []byte { return encode(nil, v.(T)) },
+		func(like any, value []byte) (any, error) { return decode(like.(T), value) }}
+}
+
+func made[T any](t *rapid.T) T { return rapid.Make[T]().Draw(t, "value") }
+
+type named struct {
+	ID     string
+	Number uint32
+}
+
+type owned struct {
+	Hash   [32]byte
+	Number uint32
+}
+
+var forms = []form{
+	formOf("block", randomBlock, AppendBlock, func(b Block, v []byte) (Block, error) { return DecodeBlock(b.Number, v) }),
+	formOf("hour", randomHour, AppendHour, func(h BlockHour, v []byte) (BlockHour, error) { return DecodeHour(h.Block, h.Start, v) }),
+	formOf("movement", made, AppendMovement, func(m account.Movement, v []byte) (account.Movement, error) {
+		return DecodeMovement(m.Account, m.Number, v)
+	}),
+	formOf("answer", made, AppendAnswer, func(a Answer, v []byte) (Answer, error) { return DecodeAnswer(a.Key, v) }),
+	formOf("book", made, AppendBook, func(b PriceBook, v []byte) (PriceBook, error) { return DecodeBook(b.Input, v) }),
+	formOf("meta", made, AppendMeta, func(_ Meta, v []byte) (Meta, error) { return DecodeMeta(v) }),
+	formOf("number", made, func(dst []byte, n named) []byte { return AppendNumber(dst, n.ID, n.Number) },
+		func(n named, v []byte) (named, error) {
+			got, err := DecodeNumber(n.ID, v)
+			return named{n.ID, got}, err
+		}),
+	formOf("owner", made, func(dst []byte, o owned) []byte { return AppendKeyOwner(dst, o.Hash, o.Number) },
+		func(o owned, v []byte) (owned, error) {
+			got, err := DecodeKeyOwner(o.Hash, v)
+			return owned{o.Hash, got}, err
+		}),
+}
+
+// randomBlock fills every field that an account has, also ones that are added
+// later: forgetting one in the codec fails the round trip.
+func randomBlock(t *rapid.T) Block {
+	b := Block{Number: rapid.Uint32().Draw(t, "number"), Folded: rapid.Uint64().Draw(t, "folded")}
+	for _, a := range rapid.SliceOfN(rapid.Make[account.Account](), 0, 4).Draw(t, "accounts") {
+		b.Accounts = append(b.Accounts, &a)
+	}
+	return b
+}
+
+// randomHour mixes lines of any shape with ones like those of a real hour.
+func randomHour(t *rapid.T) BlockHour {
+	h := made[BlockHour](t)
+	for range rapid.IntRange(0, 40).Draw(t, "lines") {
+		var c account.Charge
+		c.Account = h.Block*BlockSize + rapid.Uint32Range(0, 3).Draw(t, "account")
+		c.Operation = rapid.Uint16Range(1, 3).Draw(t, "operation")
+		c.Kind = account.Kind(rapid.Uint8Range(1, 3).Draw(t, "kind"))
+		c.Calls = rapid.Uint64Range(0, 300).Draw(t, "calls")
+		h.Charges = append(h.Charges, c)
+	}
+	return h
+}
+
+// tidy makes empty slices nil, as they read back.
+func tidy(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		tidy(v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			tidy(v.Field(i))
+		}
+	case reflect.Slice:
+		if v.Len() == 0 {
+			v.SetZero()
+		}
+		for i := range v.Len() {
+			tidy(v.Index(i))
+		}
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	for _, f := range forms {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			rapid.Check(t, func(t *rapid.T) {
+				v := f.random(t)
+				value := f.encode(v)
+				back, err := f.decode(v, value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !reflect.DeepEqual(v, back) {
+					t.Fatalf("wrote %+v, read %+v", v, back)
+				}
+				if !bytes.Equal(f.encode(back), value) {
+					t.Fatal("the same value has two encodings")
+				}
+			})
+		})
+	}
+}
+
+// TestEveryBitIsChecked flips each bit of values, and cuts them everywhere.
+func TestEveryBitIsChecked(t *testing.T) {
+	t.Parallel()
+	for _, f := range forms {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			v := rapid.Custom(f.random).Example(1)
+			value := f.encode(v)
+			for bit := range len(value) * 8 {
+				value[bit/8] ^= 1 << (bit % 8)
+				if _, err := f.decode(v, value); !errors.Is(err, ErrDamaged) {
+					t.Fatalf("bit %d of %d flipped: %v", bit, len(value)*8, err)
+				}
+				value[bit/8] ^= 1 << (bit % 8)
+			}
+			for n := range value {
+				if _, err := f.decode(v, value[:n]); !errors.Is(err, ErrDamaged) {
+					t.Fatalf("cut to %d of %d bytes: %v", n, len(value), err)
+				}
+			}
+		})
+	}
+}
+
+// TestKeyIsChecked reads values under keys that are not theirs, and as values
+// of other kinds.
+func TestKeyIsChecked(t *testing.T) {
+	t.Parallel()
+	reads := []struct {
+		name  string
+		value []byte
+		read  func([]byte) error
+	}{
+		{"block 7 as 8", AppendBlock(nil, Block{Number: 7}), func(v []byte) error { _, err := DecodeBlock(8, v); return err }},
+		{"folded of 7 as 8", AppendBlock(nil, Block{Number: 7}), func(v []byte) error { _, err := DecodeFolded(8, v); return err }},
+		{"hour of block 7 as 8", AppendHour(nil, BlockHour{Block: 7, Start: 3600}), func(v []byte) error { _, err := DecodeHour(8, 3600, v); return err }},
+		{"hour as the next", AppendHour(nil, BlockHour{Block: 7, Start: 3600}), func(v []byte) error { _, err := DecodeHour(7, 7200, v); return err }},
+		{"movement 1 as 2", AppendMovement(nil, account.Movement{Account: 5, Number: 1}), func(v []byte) error { _, err := DecodeMovement(5, 2, v); return err }},
+		{"movement of another", AppendMovement(nil, account.Movement{Account: 5, Number: 1}), func(v []byte) error { _, err := DecodeMovement(6, 1, v); return err }},
+		{"answer of another", AppendAnswer(nil, Answer{Key: [32]byte{1}}), func(v []byte) error { _, err := DecodeAnswer([32]byte{2}, v); return err }},
+		{"book of another input", AppendBook(nil, PriceBook{Input: 1}), func(v []byte) error { _, err := DecodeBook(2, v); return err }},
+		{"number of another", AppendNumber(nil, "acme", 1), func(v []byte) error { _, err := DecodeNumber("acmf", v); return err }},
+		{"key of another", AppendKeyOwner(nil, [32]byte{1}, 1), func(v []byte) error { _, err := DecodeKeyOwner([32]byte{2}, v); return err }},
+		{"hour as block", AppendHour(nil, BlockHour{Block: 7}), func(v []byte) error { _, err := DecodeBlock(7, v); return err }},
+		{"meta as block", AppendMeta(nil, Meta{}), func(v []byte) error { _, err := DecodeBlock(0, v); return err }},
+	}
+	for _, r := range reads {
+		if err := r.read(r.value); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v", r.name, err)
+		}
+	}
+}
+
+func TestFoldedAlone(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		b := randomBlock(t)
+		folded, err := DecodeFolded(b.Number, AppendBlock(nil, b))
+		if err != nil || folded != b.Folded {
+			t.Fatalf("%d, %v instead of %d", folded, err, b.Folded)
+		}
+	})
+}
+
+// TestAppendKeepsWhatIsThere: the check covers the value, not what it is
+// appended to.
+func TestAppendKeepsWhatIsThere(t *testing.T) {
+	t.Parallel()
+	alone := AppendMeta(nil, Meta{ID: "x"})
+	if got := AppendMeta([]byte("before"), Meta{ID: "x"}); !bytes.Equal(got, slices.Concat([]byte("before"), alone)) {
+		t.Fatalf("%x", got)
+	}
+}
+
+// hourOf is a settled period as a busy ledger sees it: each of 64 accounts has
+// calls of one operation paid by the allowance and from the balance.
+func hourOf(block uint32) BlockHour {
+	h := BlockHour{Block: block, Start: 1_790_000_000, Length: 3600, Input: 1_000_000}
+	for i := range uint32(BlockSize) {
+		line := account.Line{Account: block*BlockSize + i, Operation: 3, Kind: account.Free, Ref: 202609}
+		h.Charges = append(h.Charges, account.Charge{Count: account.Count{Line: line, Calls: uint64(i)}})
+		line.Kind, line.Ref = account.PayPerUse, 0
+		h.Charges = append(h.Charges, account.Charge{Count: account.Count{Line: line, Calls: 1000 + uint64(i)}, Amount: 250})
+	}
+	return h
+}
+
+// TestHourIsSmall holds the disk budget of a line, of which Badger needs a part.
+func TestHourIsSmall(t *testing.T) {
+	t.Parallel()
+	h := hourOf(15_000)
+	if perLine := float64(len(AppendHour(nil, h))) / float64(len(h.Charges)); perLine > 4.5 {
+		t.Fatalf("%.1f bytes a line", perLine)
+	}
+}
+
+// TestLengthsAreNotTrusted: a list that claims to be as long as the value could
+// just hold is not allocated for before its elements are seen. It is serial,
+// since it measures what everything allocates.
+func TestLengthsAreNotTrusted(t *testing.T) {
+	for s, fieldsBefore := range map[subject]int{subjectOfBlock(0): 1, subjectOfHour(0, 0): 2, subjectOfMeta(): 6} {
+		body := append([]byte{codecVersion}, make([]byte, fieldsBefore)...)
+		body = binary.AppendUvarint(body, 1<<20)
+		body = append(body, bytes.Repeat([]byte{0xff}, 1<<20)...)
+		value := sealed(s, body)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := decodeAny(s, value)
+		runtime.ReadMemStats(&after)
+		if allocated := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, ErrDamaged) || allocated > 100<<10 {
+			t.Fatalf("%d bytes allocated, %v", allocated, err)
+		}
+	}
+}
+
+func sealed(s subject, body []byte) []byte {
+	check := crc32.Update(uint32(s), castagnoli, body)
+	return append(slices.Clone(body), byte(check), byte(check>>8), byte(check>>16), byte(check>>24))
+}
+
+func decodeAny(s subject, value []byte) error {
+	switch s {
+	case subjectOfBlock(0):
+		_, err := DecodeBlock(0, value)
+		return err
+	case subjectOfHour(0, 0):
+		_, err := DecodeHour(0, 0, value)
+		return err
+	}
+	_, err := DecodeMeta(value)
+	return err
+}

@@ -1,0 +1,212 @@
+package usage
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"iter"
+	"maps"
+	"math/bits"
+	"slices"
+
+	"github.com/tallygate/tallygate/account"
+)
+
+// The file, integers little-endian, u = unsigned varint:
+//
+//	magic
+//	section  header: u node length, node, u start, u length, u damaged,
+//	         u operations, for each u length and name
+//	section  shapes: u count, for each u operation, kind, observed, u ref
+//	section  index: u count, for each block u number less that of the block
+//	         before less 1, u lines, u bytes, 4 bytes CRC-32C
+//	blocks   for each line u account less that of the line before (in the
+//	         first one less the block's first account), u shape, u calls
+//	footer   8 bytes lines, 8 billed, 8 not billed, 32 SHA-256 of all before
+//
+// A section is 4 bytes length, content, 4 bytes CRC-32C of both. A shape is a
+// line without its account: an hour has few of them, so that a line takes
+// three or four bytes.
+const (
+	magic      = "TGUSAGE\x01" // the last byte is the format's version
+	footerSums = 24
+	footerSize = footerSums + sha256.Size
+	lastBlock  = (1<<32 - 1) / BlockAccounts
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// shape is a line's part that many accounts share. Account is 0.
+type shape = account.Line
+
+func shapeOf(l account.Line) shape {
+	l.Account = 0
+	return l
+}
+
+// encode sorts rows and returns the file.
+func encode(h Header, rows []account.Count) ([]byte, Info, error) {
+	if err := h.check(); err != nil {
+		return nil, Info{}, err
+	}
+	slices.SortFunc(rows, func(a, b account.Count) int { return a.Compare(b.Line) })
+	shapes, numbers, err := shapesOf(h, rows)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	blocks := blockWriter{numbers: numbers}
+	for c, err := range merged(rows) {
+		if err == nil {
+			err = blocks.add(c)
+		}
+		if err != nil {
+			return nil, Info{}, err
+		}
+	}
+	blocks.endBlock()
+
+	file := appendSection([]byte(magic), headerBytes(h))
+	file = appendSection(file, shapeBytes(shapes))
+	file = appendSection(file, blocks.indexBytes())
+	file = append(file, blocks.data...)
+	file = binary.LittleEndian.AppendUint64(file, uint64(blocks.sum.Lines))
+	file = binary.LittleEndian.AppendUint64(file, blocks.sum.Billed)
+	file = binary.LittleEndian.AppendUint64(file, blocks.sum.NotBilled)
+	digest := sha256.Sum256(file)
+	file = append(file, digest[:]...)
+	return file, Info{Name: h.Name(), Hash: sha256.Sum256(file), Size: int64(len(file)), Header: h, Sum: blocks.sum}, nil
+}
+
+// shapesOf lists the shapes in order, and numbers them.
+func shapesOf(h Header, rows []account.Count) ([]shape, map[shape]uint64, error) {
+	numbers := map[shape]uint64{}
+	for _, c := range rows {
+		if c.Calls == 0 {
+			continue
+		}
+		if c.Operation != 0 && int(c.Operation) >= len(h.Operations) {
+			return nil, nil, fmt.Errorf("account %d counts operation %d, which the header does not name", c.Account, c.Operation)
+		}
+		if c.Kind == 0 {
+			return nil, nil, fmt.Errorf("account %d, operation %d: a line without a kind", c.Account, c.Operation)
+		}
+		numbers[shapeOf(c.Line)] = 0
+	}
+	shapes := slices.SortedFunc(maps.Keys(numbers), shape.Compare)
+	for n, s := range shapes {
+		numbers[s] = uint64(n)
+	}
+	return shapes, numbers, nil
+}
+
+// merged adds up equal lines of sorted rows and leaves out those without calls.
+func merged(rows []account.Count) iter.Seq2[account.Count, error] {
+	return func(yield func(account.Count, error) bool) {
+		for len(rows) > 0 {
+			c, n := rows[0], 1
+			for ; n < len(rows) && rows[n].Line == c.Line; n++ {
+				var carry uint64
+				if c.Calls, carry = bits.Add64(c.Calls, rows[n].Calls, 0); carry != 0 {
+					yield(c, fmt.Errorf("the calls of account %d, %s overflow", c.Account, c.Funding()))
+					return
+				}
+			}
+			if rows = rows[n:]; c.Calls > 0 && !yield(c, nil) {
+				return
+			}
+		}
+	}
+}
+
+func headerBytes(h Header) []byte {
+	b := appendString(nil, h.Node)
+	b = binary.AppendUvarint(b, uint64(h.Start))
+	b = binary.AppendUvarint(b, uint64(h.Length))
+	b = binary.AppendUvarint(b, h.Damaged)
+	b = binary.AppendUvarint(b, uint64(len(h.Operations)))
+	for _, name := range h.Operations {
+		b = appendString(b, name)
+	}
+	return b
+}
+
+func shapeBytes(shapes []shape) []byte {
+	b := binary.AppendUvarint(nil, uint64(len(shapes)))
+	for _, s := range shapes {
+		var observed byte
+		if s.Observed {
+			observed = 1
+		}
+		b = binary.AppendUvarint(b, uint64(s.Operation))
+		b = append(b, byte(s.Kind), observed)
+		b = binary.AppendUvarint(b, uint64(s.Ref))
+	}
+	return b
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func appendSection(b, content []byte) []byte {
+	start := len(b)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(content)))
+	b = append(b, content...)
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
+}
+
+// entry is a block in the index.
+type entry struct {
+	number uint32
+	lines  int
+	bytes  []byte
+	crc    uint32
+}
+
+// blockWriter encodes lines in order.
+type blockWriter struct {
+	numbers map[shape]uint64
+	data    []byte
+	index   []entry
+	ends    []int // of each finished block in data
+	last    uint32
+	lines   int // of the open block
+	sum     Sum
+}
+
+func (w *blockWriter) add(c account.Count) error {
+	if number := c.Account / BlockAccounts; w.lines == 0 || number != w.last/BlockAccounts {
+		w.endBlock()
+		w.index = append(w.index, entry{number: number})
+		w.last = number * BlockAccounts
+	}
+	w.data = binary.AppendUvarint(w.data, uint64(c.Account-w.last))
+	w.data = binary.AppendUvarint(w.data, w.numbers[shapeOf(c.Line)])
+	w.data = binary.AppendUvarint(w.data, c.Calls)
+	w.last = c.Account
+	w.lines++
+	return w.sum.add(c)
+}
+
+func (w *blockWriter) endBlock() {
+	if w.lines > 0 {
+		w.index[len(w.index)-1].lines = w.lines
+		w.ends = append(w.ends, len(w.data))
+		w.lines = 0
+	}
+}
+
+func (w *blockWriter) indexBytes() []byte {
+	b := binary.AppendUvarint(nil, uint64(len(w.index)))
+	next, start := uint32(0), 0
+	for i, e := range w.index {
+		block := w.data[start:w.ends[i]]
+		b = binary.AppendUvarint(b, uint64(e.number-next))
+		b = binary.AppendUvarint(b, uint64(e.lines))
+		b = binary.AppendUvarint(b, uint64(len(block)))
+		b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(block, castagnoli))
+		next, start = e.number+1, w.ends[i]
+	}
+	return b
+}
