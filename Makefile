@@ -2,7 +2,6 @@
 SHELL := /bin/bash
 TAGS  := nobadger,nomysql,nopgx
 BUILD := build
-export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-unit test-integration lint bench fuzz torture clean
@@ -15,8 +14,8 @@ run: build ## Run the gateway with a sample upstream and demo accounts; prints w
 
 build: ## Build the gateway, the sample upstream and the demo into build/.
 	@mkdir -p $(BUILD)
-	go build -trimpath -tags $(TAGS) -o $(BUILD)/tallygate ./cmd/tallygate
-	cd integration && go build -trimpath -o ../$(BUILD)/ ./cmd/...
+	go build -tags $(TAGS) -o $(BUILD)/tallygate ./cmd/tallygate
+	cd integration && go build -o ../$(BUILD)/ ./cmd/...
 
 test: lint test-unit test-integration ## Run everything that a change has to pass (10 minutes on two cores).
 

@@ -79,7 +79,7 @@ func subscriptionCommand(noun *cobra.Command) {
 			Months   int    `json:"months"`
 		}{s.args[1], s.args[2], *months}
 		return change(s, c, "POST", onAccount(s.args[0], "subscriptions"), body, func(p account.SubscriptionAnswer) {
-			s.say("Subscription %d: instance %s, %d images, %d calls a second, until %s.", p.Subscription, p.Instance, p.MaxImages, p.QPS, instant(p.End))
+			s.say("Subscription %d: instance %s, up to %d images, QPS %d, until %s.", p.Subscription, p.Instance, p.MaxImages, p.QPS, instant(p.End))
 			s.say("Account %s paid %s.", p.Account, price(p.BalanceAnswer))
 			s.balance(p.BalanceAnswer)
 		})

@@ -136,6 +136,9 @@ func (s *session) say(format string, args ...any) {
 	fmt.Fprintln(s.out, plain(fmt.Sprintf(format, args...)))
 }
 
+// gap prints an empty line.
+func (s *session) gap() { fmt.Fprintln(s.out) }
+
 // change sends a command and prints its answer.
 func change[T any](s *session, c command, method, path string, body any, people func(T)) error {
 	a, err := s.send(s.cmd.Context(), request{method: method, path: path, key: c.key, body: body})

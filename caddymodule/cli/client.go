@@ -123,14 +123,17 @@ func (c client) unanswered(r request, err error) error {
 		"Run it again with --idempotency-key %s: it is then done once (%w)", c.address, r.key, err)
 }
 
-// refused gives the problem's words, which name the field.
+// refused gives the problem's words, which name the field, or Caddy's.
 func refused(response *http.Response, text []byte) error {
-	var p web.Problem
-	if json.Unmarshal(text, &p) == nil && p.Detail != "" {
-		return errors.New(plain(p.Detail))
+	var told struct {
+		web.Problem
+		Caddy string `json:"error"`
+	}
+	if json.Unmarshal(text, &told) == nil && told.Detail+told.Caddy != "" {
+		return errors.New(plain(cmp.Or(told.Detail, told.Caddy)))
 	}
 	if response.StatusCode == http.StatusNotFound {
-		return errors.New("the Caddy that answers has no gateway: its configuration needs the global option tallygate")
+		return errors.New("who answers there is no gateway: --address must name the admin endpoint of a running tallygate")
 	}
 	return fmt.Errorf("status %d: %s", response.StatusCode, plain(strings.TrimSpace(string(text))))
 }

@@ -43,7 +43,8 @@ func createKey(noun *cobra.Command) {
 		return change(s, c, "POST", onAccount(s.args[0], "keys"), body, func(k web.NewKeyAnswer) {
 			facts(s.out, "Key", k.Key, "Account", k.Account, "Kind", string(k.Kind), "Instance", k.Instance, "Label", k.Label, "Secret", k.Secret)
 			if k.Note != "" {
-				s.say("\nNote: %s.", k.Note)
+				s.gap()
+				s.say("Note: %s.", k.Note)
 			}
 		})
 	})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -68,9 +69,13 @@ func statusCommand(cmd *cobra.Command) {
 		if v.TestClock {
 			clock = "test"
 		}
+		settled := v.SettledUntil
+		if settled.Unix() == 0 {
+			settled = time.Time{} // nothing is settled yet
+		}
 		return s.show(v, func() {
 			facts(s.out, "Ledger", v.Ledger, "Node", v.Node, "Now", instant(v.Now), "Clock", clock, "Billing zone", v.Timezone,
-				"Currency", v.Currency, "Accounts", number(v.Accounts), "Settled until", instant(v.SettledUntil),
+				"Currency", v.Currency, "Accounts", number(v.Accounts), "Settled until", instant(settled),
 				"Counts on disk", "since "+v.SyncAge.String(), "Journal head", number(v.JournalHead)+" "+v.JournalHash,
 				"In the ledger", "up to "+number(v.Folded), "Not countable", number(v.Unmetered), "Price book", v.PriceBook)
 		})

@@ -39,7 +39,8 @@ func showUsage(s *session) error {
 		if len(not) > 0 {
 			section(s.out, "Not billed", "Operation,Reason,>Settled,>Open", not)
 		}
-		s.say("\nThe balance is %s, before %s of open calls.", money(u.Balance, u.Currency), money(u.Unsettled, u.Currency))
+		s.gap()
+		s.say("The balance is %s, before %s of open calls.", money(u.Balance, u.Currency), money(u.Unsettled, u.Currency))
 	})
 }
 

@@ -1,0 +1,62 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/billing"
+)
+
+const idempotencyKey = "Idempotency-Key"
+
+// OnAccount is the path of everything below an account. (The framework reads
+// embedded parameters of exported types only.)
+type OnAccount struct {
+	Account string `path:"account" maxLength:"64" example:"acme" doc:"The account's id"`
+}
+
+// MayRepeat is a command that may carry an idempotency key.
+type MayRepeat struct {
+	Key string `header:"Idempotency-Key" maxLength:"255" doc:"The same key with the same content is answered again and done once (D33)"`
+}
+
+// MustRepeat is one that has to.
+type MustRepeat struct {
+	Key string `header:"Idempotency-Key" required:"true" maxLength:"255" doc:"The same key with the same content is answered again and done once (D33)"`
+}
+
+// answered is what an accepted command says.
+type answered[T any] struct {
+	Replayed string `header:"Idempotent-Replayed" doc:"true where the command had been done before"`
+	Body     T
+}
+
+// do carries out a command and decodes what the ledger remembers of its answer.
+func do[T any](h *handlers, key, id string, cmd account.Command) (*answered[T], error) {
+	result, err := h.gateway.Engine().Do(billing.Request{Key: key, Account: id, Command: cmd})
+	if err != nil {
+		return nil, err
+	}
+	out := new(answered[T])
+	if err := json.Unmarshal(result.JSON, &out.Body); err != nil {
+		return nil, fmt.Errorf("reading the answer to journal record %d: %w", result.Input, err)
+	}
+	if result.Repeated {
+		out.Replayed = "true"
+	}
+	return out, nil
+}
+
+// post is a command that adds something; 201 also when it is answered again.
+func post(id, path, summary string) huma.Operation {
+	return huma.Operation{OperationID: id, Method: http.MethodPost, Path: Root + path, Summary: summary,
+		DefaultStatus: http.StatusCreated}
+}
+
+func get(id, path, summary string) huma.Operation {
+	return huma.Operation{OperationID: id, Method: http.MethodGet, Path: Root + path, Summary: summary}
+}

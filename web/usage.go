@@ -1,0 +1,184 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/rating"
+	"github.com/tallygate/tallygate/rating/money"
+	"github.com/tallygate/tallygate/rating/pricebook"
+)
+
+// Usage is what an account used this month so far. Calls that are counted and
+// not settled yet are priced as the next settlement will (D34).
+type Usage struct {
+	Account      string          `json:"account"`
+	Month        rating.Month    `json:"month" example:"2026-11"`
+	AsOf         time.Time       `json:"as_of"`
+	SettledUntil time.Time       `json:"settled_until,omitzero"`
+	Currency     string          `json:"currency"`
+	Lines        []UsageLine     `json:"lines"`
+	Debited      string          `json:"debited" doc:"By the month's settlements"`
+	Unsettled    string          `json:"unsettled" doc:"What the open calls will cost"`
+	Balance      string          `json:"balance" doc:"Before the open calls are debited"`
+	NotBilled    []NotBilledLine `json:"not_billed"`
+}
+
+// UsageLine is what one thing paid for.
+type UsageLine struct {
+	Operation string `json:"operation"`
+	Funding   string `json:"funding" example:"payg"`
+	Settled   uint64 `json:"settled"`
+	Open      uint64 `json:"open" doc:"Counted and not settled yet"`
+	Debited   string `json:"debited"`
+	Unsettled string `json:"unsettled"`
+}
+
+// NotBilledLine counts calls that cost nothing because they were refused or did not
+// succeed (D5).
+type NotBilledLine struct {
+	Operation string `json:"operation"`
+	Reason    string `json:"reason" example:"failed-status"`
+	Settled   uint64 `json:"settled"`
+	Open      uint64 `json:"open"`
+}
+
+func (h *handlers) usage(_ context.Context, in *struct{ OnAccount }) (*body[Usage], error) {
+	e := h.gateway.Engine()
+	for {
+		settled := e.Meta().Settled
+		now := h.gateway.Now()
+		s, err := e.Statement(in.Account, rating.MonthOf(now.Unix(), e.Zone))
+		if err != nil {
+			return nil, err
+		}
+		a, open, err := h.snapshot(in.Account)
+		if err != nil {
+			return nil, err
+		}
+		if e.Meta().Settled != settled {
+			continue
+		}
+		u := Usage{Account: a.ID, Month: s.Month, AsOf: now.In(e.Zone), SettledUntil: h.at(e.SettledUntil()),
+			Currency: e.Currency.Code, Debited: s.Usage, Balance: e.Currency.Format(a.Balance),
+			Lines: []UsageLine{}, NotBilled: []NotBilledLine{}}
+		u.addSettled(s, e.Currency.Format(0))
+		err = h.addOpen(&u, a, open)
+		return &body[Usage]{u}, err
+	}
+}
+
+func (u *Usage) addSettled(s rating.Statement, nothing string) {
+	for _, l := range s.Lines {
+		u.Lines = append(u.Lines, UsageLine{Operation: l.Operation, Funding: l.Funding, Settled: uint64(l.Calls),
+			Debited: l.Amount, Unsettled: nothing})
+	}
+	for _, n := range s.NotBilled {
+		u.notBilled(n.Operation, n.Reason).Settled += n.Calls
+	}
+}
+
+// addOpen adds what is not settled yet.
+func (h *handlers) addOpen(u *Usage, a *account.Account, open map[account.Line]uint64) error {
+	e := h.gateway.Engine()
+	var total money.Amount
+	for line, calls := range open {
+		operation := e.OperationName(line.Operation)
+		if !line.Kind.Billed() {
+			u.notBilled(operation, reason(line)).Open += calls
+			continue
+		}
+		l := u.line(operation, line.Funding(), e.Currency.Format(0))
+		l.Open += calls
+		if line.Kind != account.PayPerUse {
+			continue
+		}
+		cost, err := h.unsettled(a, line.Operation, u.Month, calls)
+		if err == nil {
+			total, err = total.Add(cost)
+		}
+		if err != nil {
+			return fmt.Errorf("pricing what is not settled of account %s: %w", a.ID, err)
+		}
+		l.Unsettled = e.Currency.Format(cost)
+	}
+	u.Unsettled = e.Currency.Format(total)
+	slices.SortFunc(u.Lines, func(a, b UsageLine) int {
+		return cmp.Or(cmp.Compare(a.Operation, b.Operation), compareFunding(a.Funding, b.Funding))
+	})
+	slices.SortFunc(u.NotBilled, func(a, b NotBilledLine) int {
+		return cmp.Or(cmp.Compare(a.Operation, b.Operation), cmp.Compare(a.Reason, b.Reason))
+	})
+	return nil
+}
+
+// unsettled is what the next settlement will debit for calls of one operation.
+func (h *handlers) unsettled(a *account.Account, operation uint16, month rating.Month, calls uint64) (money.Amount, error) {
+	var before uint64
+	for _, u := range a.Usage {
+		if u.Operation == operation && u.Month == uint32(month) {
+			before = u.PayPerUse
+		}
+	}
+	if before+calls > math.MaxInt64 || before+calls < before {
+		return 0, money.ErrOverflow
+	}
+	op := h.priced(h.gateway.Engine().OperationName(operation))
+	if op == nil {
+		return 0, fmt.Errorf("no price book in force prices operation %d", operation)
+	}
+	return rating.Debit(op, h.gateway.Engine().Currency, int64(before), int64(before+calls))
+}
+
+// priced finds an operation in the newest book in force that has it, as the
+// settlement does.
+func (h *handlers) priced(name string) (found *pricebook.Operation) {
+	now := h.gateway.Now().Unix()
+	h.gateway.Engine().EachBook(func(from int64, b *pricebook.Book) {
+		if op, ok := b.Operation(name); ok && from <= now {
+			found = op
+		}
+	})
+	return found
+}
+
+func (u *Usage) line(operation, funding, nothing string) *UsageLine {
+	i := slices.IndexFunc(u.Lines, func(l UsageLine) bool { return l.Operation == operation && l.Funding == funding })
+	if i < 0 {
+		i = len(u.Lines)
+		u.Lines = append(u.Lines, UsageLine{Operation: operation, Funding: funding, Debited: nothing, Unsettled: nothing})
+	}
+	return &u.Lines[i]
+}
+
+func (u *Usage) notBilled(operation, reason string) *NotBilledLine {
+	i := slices.IndexFunc(u.NotBilled, func(n NotBilledLine) bool { return n.Operation == operation && n.Reason == reason })
+	if i < 0 {
+		i = len(u.NotBilled)
+		u.NotBilled = append(u.NotBilled, NotBilledLine{Operation: operation, Reason: reason})
+	}
+	return &u.NotBilled[i]
+}
+
+// reason is as statements name it.
+func reason(l account.Line) string {
+	if l.Observed {
+		return l.Kind.String() + " (observed)"
+	}
+	return l.Kind.String()
+}
+
+// compareFunding is the order in which calls are paid (D11), and 3 before 10.
+func compareFunding(a, b string) int {
+	rank := func(funding string) int {
+		kind, _, _ := strings.Cut(funding, ":")
+		return slices.Index([]string{rating.FundingFree, rating.FundingPackage, rating.FundingPayPerUse, rating.FundingSubscription}, kind)
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+}

@@ -1,0 +1,181 @@
+// Package webtest serves the API of a real engine (journal, embedded ledger,
+// price book) for tests, on a clock and with counts that the test decides.
+package webtest
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/billing"
+	"github.com/tallygate/tallygate/ledger/badgerstore"
+	"github.com/tallygate/tallygate/ledger/journal"
+	"github.com/tallygate/tallygate/rating"
+	"github.com/tallygate/tallygate/rating/pricebook"
+	"github.com/tallygate/tallygate/web"
+)
+
+// Start is when a gateway's clock starts: 22 November 2026, 10:30 in Shanghai.
+var Start = time.Date(2026, 11, 22, 2, 30, 0, 0, time.UTC)
+
+// Gateway is a web.Gateway without traffic: tests count calls by hand.
+type Gateway struct {
+	URL string // of the API, without /tallygate
+
+	engine  *billing.Engine
+	journal *journal.Journal
+
+	mu      sync.Mutex
+	now     time.Time
+	open    map[account.Line]uint64
+	closing map[account.Line]uint64 // of the period that begins at settled
+	settled int64
+}
+
+// New serves a gateway with an account-free ledger in a folder of its own until
+// the test ends. Book is a price book's text.
+func New(t testing.TB, book []byte) *Gateway {
+	t.Helper()
+	dir := t.TempDir()
+	zone, err := time.LoadLocation("Asia/Shanghai")
+	check(t, err)
+	prices, err := pricebook.Parse("pricebook.yaml", book)
+	check(t, err)
+	store, err := badgerstore.Open(badgerstore.Config{Dir: filepath.Join(dir, "ledger")})
+	check(t, err)
+	j, _, err := journal.Open(journal.Config{Dir: filepath.Join(dir, "journal"), SegmentSize: 64 << 10})
+	check(t, err)
+	g := &Gateway{journal: j, now: Start, open: make(map[account.Line]uint64)}
+	g.settled = rating.HourStart(Start.Unix(), zone)
+	g.engine, err = billing.Open(billing.Config{Store: store, Journal: j, UsageDir: dir, Node: "test",
+		Now: func() int64 { return g.Now().UnixNano() }, Currency: prices.Currency, Zone: zone, Test: true})
+	check(t, err)
+	_, err = g.engine.SetPriceBook(prices)
+	check(t, err)
+	check(t, g.engine.SetPolicy(account.Policy{Grace: 15 * 86400, Retention: 15 * 86400}))
+	server := httptest.NewServer(web.NewAPI(g))
+	g.URL = server.URL
+	t.Cleanup(func() {
+		server.Close()
+		check(t, g.engine.Close())
+		check(t, j.Close())
+		check(t, store.Close())
+	})
+	return g
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Count counts calls of an account in the open period.
+func (g *Gateway) Count(t testing.TB, id, operation string, kind account.Kind, ref uint32, calls uint64) {
+	t.Helper()
+	a, err := g.engine.Account(id)
+	check(t, err)
+	number, ok := g.engine.OperationNumber(operation)
+	if !ok {
+		t.Fatalf("no operation %q", operation)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open[account.Line{Account: a.Number, Operation: number, Kind: kind, Ref: ref}] += calls
+}
+
+// Engine is the real one.
+func (g *Gateway) Engine() *billing.Engine { return g.engine }
+
+// Now is where the test's clock stands.
+func (g *Gateway) Now() time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.now
+}
+
+// OpenCounts gives what Count counted and the engine has not got: once a
+// period is in the journal, every account that is read has it.
+func (g *Gateway) OpenCounts(number uint32) map[account.Line]uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	open := maps.Clone(g.open)
+	if g.engine.Meta().Settled <= g.settled {
+		for l, calls := range g.closing {
+			open[l] += calls
+		}
+	}
+	maps.DeleteFunc(open, func(l account.Line, _ uint64) bool { return l.Account != number })
+	return open
+}
+
+// SettleNow settles the time up to now, in whole seconds.
+func (g *Gateway) SettleNow(context.Context) (time.Time, error) {
+	g.mu.Lock()
+	until := g.now.Truncate(time.Second).Add(time.Second)
+	g.now = until
+	g.mu.Unlock()
+	return until, g.settle(until)
+}
+
+// settle settles what is open, with the first hour.
+func (g *Gateway) settle(until time.Time) error {
+	for {
+		g.mu.Lock()
+		start := g.settled
+		end := min(rating.HourEnd(start, g.engine.Zone), until.Unix())
+		if end <= start {
+			g.mu.Unlock()
+			return nil
+		}
+		var counts []account.Count
+		g.open, g.closing = make(map[account.Line]uint64), g.open
+		for l, calls := range g.closing {
+			counts = append(counts, account.Count{Line: l, Calls: calls})
+		}
+		g.mu.Unlock()
+		slices.SortFunc(counts, func(a, b account.Count) int { return a.Compare(b.Line) })
+		if err := g.engine.Settle(start, end-start, counts); err != nil {
+			return err
+		}
+		g.mu.Lock()
+		g.closing, g.settled = nil, end
+		g.mu.Unlock()
+	}
+}
+
+// Advance moves the clock and settles the hours that are over.
+func (g *Gateway) Advance(_ context.Context, to time.Time) error {
+	g.mu.Lock()
+	g.now = to
+	g.mu.Unlock()
+	return g.settle(time.Unix(rating.HourStart(to.Unix(), g.engine.Zone), 0))
+}
+
+// DecodeRefusal knows ids of the form "refused-<account number>".
+func (g *Gateway) DecodeRefusal(id string) (web.Refusal, error) {
+	r := web.Refusal{At: Start.In(g.engine.Zone), Operation: "recognition/image-tagging", Reason: "arrears"}
+	if n, err := fmt.Sscanf(id, "refused-%d", &r.Account); n != 1 || err != nil {
+		return web.Refusal{}, errors.New("not a refusal id of this ledger")
+	}
+	return r, nil
+}
+
+// Status is what the engine and the journal say.
+func (g *Gateway) Status() web.Status {
+	meta, head := g.engine.Meta(), g.journal.Head()
+	return web.Status{Ledger: meta.ID, Node: "test", Now: g.Now().In(g.engine.Zone), TestClock: meta.Test, Currency: meta.Currency,
+		Timezone: meta.Zone, Accounts: meta.Accounts, SettledUntil: time.Unix(g.engine.SettledUntil(), 0).In(g.engine.Zone),
+		JournalHead: head.Seq, JournalHash: hex.EncodeToString(head.Hash[:]), Folded: meta.Folded,
+		PriceBook: g.engine.BookAt(g.Now().Unix()).Hash}
+}
