@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"math"
 	"reflect"
 	"runtime"
 	"slices"
@@ -225,6 +226,35 @@ func TestHourIsSmall(t *testing.T) {
 	}
 }
 
+// TestFormatIsStrict gives values a valid check that no encoder writes: what
+// does not follow the format to the last bit is not read as something else.
+func TestFormatIsStrict(t *testing.T) {
+	t.Parallel()
+	meta := func(flags, accounts uint64, rest ...byte) []byte {
+		body := []byte{codecVersion, 0, 0, 0}
+		body = append(binary.AppendUvarint(body, flags), 0)
+		return append(binary.AppendUvarint(body, accounts), rest...)
+	}
+	for _, c := range []struct {
+		name string
+		body []byte
+		fine bool
+	}{
+		{"as written", meta(1, math.MaxUint32, 0, 0, 0, 0), true},
+		{"a byte too many", meta(1, 1, 0, 0, 0, 0, 0), false},
+		{"a byte too few", meta(1, 1, 0, 0, 0), false},
+		{"a flag that is not known", meta(2, 1, 0, 0, 0, 0), false},
+		{"a number out of range", meta(1, math.MaxUint32+1, 0, 0, 0, 0), false},
+		{"another version", append([]byte{codecVersion + 1}, meta(1, 1, 0, 0, 0, 0)[1:]...), false},
+		{"no fields", nil, false},
+	} {
+		_, err := DecodeMeta(sealed(subjectOfMeta(), c.body))
+		if c.fine && err != nil || !c.fine && !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
 // TestLengthsAreNotTrusted: a list that claims to be as long as the value could
 // just hold is not allocated for before its elements are seen. It is serial,
 // since it measures what everything allocates.
@@ -260,4 +290,22 @@ func decodeAny(s subject, value []byte) error {
 	}
 	_, err := DecodeMeta(value)
 	return err
+}
+
+func BenchmarkHour(b *testing.B) {
+	h := hourOf(7)
+	value := AppendHour(nil, h)
+	b.Run("encode", func(b *testing.B) {
+		for b.Loop() {
+			value = AppendHour(value[:0], h)
+		}
+		b.ReportMetric(float64(len(value))/float64(len(h.Charges)), "bytes/line")
+	})
+	b.Run("decode", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := DecodeHour(h.Block, h.Start, value); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

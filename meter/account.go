@@ -158,6 +158,15 @@ func (a *Account) state(number uint16, month uint32) *operationState {
 	return s
 }
 
+// window is the rate window of a pay-per-use operation.
+func (a *Account) window(number uint16, month uint32) *window {
+	s := a.state(number, month)
+	if s.window == nil {
+		s.window = &window{}
+	}
+	return s.window
+}
+
 func (a *Account) pack(number uint32) *Package {
 	for i := range a.packages {
 		if a.packages[i].Number == number {

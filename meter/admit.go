@@ -40,86 +40,89 @@ func (h *Hold) Line() account.Line { return h.line }
 
 // Admit decides whether a call may run now, all or nothing (D11, D20, D21, D27,
 // D32). It takes nothing for a refused call, and counts the refusal (D5).
-func (m *Meter) Admit(c Call) (Hold, Verdict) {
+func (m *Meter) Admit(c Call) (h Hold, v Verdict) {
 	a := c.Key.account
 	if a == nil {
-		return Hold{}, m.Refuse(c, account.Unauthenticated)
+		return h, m.Refuse(c, account.Unauthenticated)
 	}
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	v := Verdict{At: m.clock.Now(), Account: a.number}
-	p, err := m.periodAt(v.At.Event)
-	if err != nil {
-		m.reject(account.MeteringUnavailable)
-		v.Reason, v.Observed = account.MeteringUnavailable, c.Observe
-		return Hold{}, v
+	v.At, v.Account = m.clock.Now(), a.number
+	if p, err := m.periodAt(v.At.Event); err != nil {
+		m.unavailable(&c, &v)
+	} else {
+		v.At.Event = max(v.At.Event, p.start) // the swap of periods decides at equal instants
+		m.judge(a, p, &c, &v, &h)
+		if v.Reason != 0 {
+			m.refuse(a, p, &c, &v)
+		}
 	}
-	v.At.Event = max(v.At.Event, p.start) // the swap of periods decides at equal instants
-	op := p.catalog.operation(c.Operation)
-	if op == nil {
-		return Hold{}, m.refuse(a, p, c, v, account.UnknownOperation)
-	}
-	if op.Subscribed {
-		return m.admitSubscribed(a, p, op, c, v)
-	}
-	return m.admitPayPerUse(a, p, op, c, v)
+	a.mu.Unlock()
+	return h, v
 }
 
-// admitSubscribed admits a call that a running subscription pays for (002).
-func (m *Meter) admitSubscribed(a *Account, p *period, op *Operation, c Call, v Verdict) (Hold, Verdict) {
-	in, reason := a.instanceOf(c)
-	if a.releasedBy(v.At.Event) {
-		reason = account.Released
+// judge fills in the hold, or the verdict's reason. The account is locked.
+func (m *Meter) judge(a *Account, p *period, c *Call, v *Verdict, h *Hold) {
+	op := p.catalog.operation(c.Operation)
+	switch {
+	case op == nil:
+		v.Reason = account.UnknownOperation
+	case op.Subscribed:
+		m.judgeSubscribed(a, p, op, c, v, h)
+	default:
+		m.judgePayPerUse(a, p, op, v, h)
 	}
-	if reason != 0 {
-		return Hold{}, m.refuse(a, p, c, v, reason)
+}
+
+// judgeSubscribed admits a call that a running subscription pays for (002).
+func (m *Meter) judgeSubscribed(a *Account, p *period, op *Operation, c *Call, v *Verdict, h *Hold) {
+	if a.releasedBy(v.At.Event) {
+		v.Reason = account.Released
+		return
+	}
+	in, reason := a.instanceOf(c)
+	if v.Reason = reason; reason != 0 {
+		return
 	}
 	term, reason := in.term(v.At.Event)
-	if reason != 0 {
-		return Hold{}, m.refuse(a, p, c, v, reason)
+	if v.Reason = reason; reason != 0 {
+		return
 	}
 	w := &in.windows[op.Class]
 	v.Class = op.Class
 	if !v.rate(w, term.Limits[op.Class]) {
-		return Hold{}, m.refuse(a, p, c, v, account.RateLimited)
+		return
 	}
-	return m.hold(a, p, c, v, w, account.Line{Account: a.number, Operation: op.Number,
-		Kind: account.Subscription, Ref: term.Number})
+	m.hold(a, p, w, account.Line{Account: a.number, Operation: op.Number, Kind: account.Subscription, Ref: term.Number}, v, h)
 }
 
-// admitPayPerUse admits a call funded by free allowance, package or balance, in
+// judgePayPerUse admits a call funded by free allowance, package or balance, in
 // that order (000, D11).
-func (m *Meter) admitPayPerUse(a *Account, p *period, op *Operation, c Call, v Verdict) (Hold, Verdict) {
+func (m *Meter) judgePayPerUse(a *Account, p *period, op *Operation, v *Verdict, h *Hold) {
 	line, reason := a.fund(op, p.month, v.At.Event)
 	if reason == account.Released || reason == account.InArrears {
-		return Hold{}, m.refuse(a, p, c, v, reason)
+		v.Reason = reason
+		return
 	}
-	use := a.state(op.Number, p.month)
+	var w *window
 	if op.QPS > 0 {
-		if use.window == nil {
-			use.window = &window{}
-		}
-		if !v.rate(use.window, op.QPS) {
-			return Hold{}, m.refuse(a, p, c, v, account.RateLimited)
+		if w = a.window(op.Number, p.month); !v.rate(w, op.QPS) {
+			return
 		}
 	}
-	if reason != 0 {
-		return Hold{}, m.refuse(a, p, c, v, reason)
+	if v.Reason = reason; reason != 0 {
+		return
 	}
-	h, v := m.hold(a, p, c, v, use.window, line)
-	if v.Reason == 0 {
+	if m.hold(a, p, w, line, v, h); v.Reason == 0 {
 		a.take(line)
 	}
-	return h, v
 }
 
 // hold reserves the counter and takes the place in the window.
-func (m *Meter) hold(a *Account, p *period, c Call, v Verdict, w *window, line account.Line) (Hold, Verdict) {
+func (m *Meter) hold(a *Account, p *period, w *window, line account.Line, v *Verdict, h *Hold) {
 	slot, err := m.slot(a, p, line)
 	if err != nil {
-		m.reject(account.MeteringUnavailable)
-		v.Reason, v.Observed = account.MeteringUnavailable, c.Observe
-		return Hold{}, v
+		v.Reason = account.MeteringUnavailable
+		return
 	}
 	if v.Limit > 0 {
 		w.take(v.Limit, v.At.Mono)
@@ -129,16 +132,19 @@ func (m *Meter) hold(a *Account, p *period, c Call, v Verdict, w *window, line a
 		}
 	}
 	if admissionLog {
-		logAdmission(line, v)
+		logAdmission(line, *v)
 	}
 	p.inflight.Add(1)
-	return Hold{account: a, period: p, line: line, slot: slot}, v
+	*h = Hold{account: a, period: p, line: line, slot: slot}
 }
 
 // rate asks a window for room and notes what it said. It takes nothing.
 func (v *Verdict) rate(w *window, limit uint32) bool {
 	v.Limit = limit
 	v.Remaining, v.Wait = w.room(limit, v.At.Mono)
+	if v.Remaining == 0 {
+		v.Reason = account.RateLimited
+	}
 	return v.Remaining > 0
 }
 
@@ -190,7 +196,7 @@ func (a *Account) releasedBy(now int64) bool { return a.releaseAt != 0 && now >=
 
 // instanceOf finds the instance a call is for: the key's own, or one of the
 // account's where the key is bound to none (D38).
-func (a *Account) instanceOf(c Call) (*instance, account.Kind) {
+func (a *Account) instanceOf(c *Call) (*instance, account.Kind) {
 	name := c.Key.instance
 	switch {
 	case name == "":

@@ -51,28 +51,36 @@ func (m *Meter) openSlot(a *Account, h *Hold) (*period, uint32) {
 
 // Refuse records a call that was turned away before Admit could judge it:
 // unknown key, unknown operation.
-func (m *Meter) Refuse(c Call, reason account.Kind) Verdict {
+func (m *Meter) Refuse(c Call, reason account.Kind) (v Verdict) {
 	a := c.Key.account
 	if a == nil {
 		a = m.nobody
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	v := Verdict{At: m.clock.Now(), Account: a.number}
+	v.At, v.Account, v.Reason = m.clock.Now(), a.number, reason
 	p, err := m.periodAt(v.At.Event)
 	if err != nil {
-		m.reject(reason)
-		v.Reason, v.Observed = reason, c.Observe
+		m.unavailable(&c, &v)
 		return v
 	}
-	return m.refuse(a, p, c, v, reason)
+	m.refuse(a, p, &c, &v)
+	return v
 }
 
-// refuse counts a refusal and completes its verdict. The account is locked.
-func (m *Meter) refuse(a *Account, p *period, c Call, v Verdict, reason account.Kind) Verdict {
-	v.Reason, v.Observed = reason, c.Observe
-	m.count(a, p, account.Line{Account: a.number, Operation: c.Operation, Kind: reason, Observed: c.Observe})
-	return v
+// refuse counts the verdict's refusal. The account is locked.
+func (m *Meter) refuse(a *Account, p *period, c *Call, v *Verdict) {
+	v.Observed = c.Observe
+	m.count(a, p, account.Line{Account: a.number, Operation: c.Operation, Kind: v.Reason, Observed: c.Observe})
+}
+
+// unavailable is the verdict where there are no counters at all.
+func (m *Meter) unavailable(c *Call, v *Verdict) {
+	if v.Reason == 0 {
+		v.Reason = account.MeteringUnavailable
+	}
+	v.Observed = c.Observe
+	m.reject(v.Reason)
 }
 
 // count adds one to a line that is not billed. Where no counter can be had the
