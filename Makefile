@@ -15,7 +15,7 @@ run: build ## Run the gateway with a sample upstream and demo accounts; prints w
 build: ## Build the gateway, the sample upstream and the demo into build/.
 	@mkdir -p $(BUILD)
 	go build -tags $(TAGS) -o $(BUILD)/tallygate ./cmd/tallygate
-	cd integration && go build -o ../$(BUILD)/ ./cmd/...
+	cd integration && go build -o ../$(BUILD)/ ./cmd/demo ./cmd/sample-upstream
 
 test: lint test-unit test-integration ## Run everything that a change has to pass (10 minutes on two cores).
 

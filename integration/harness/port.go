@@ -34,3 +34,11 @@ func freeAddress(t testing.TB) string {
 	t.Fatalf("no free port between %d and %d", portMin, portMax)
 	return ""
 }
+
+// FreePorts returns loopback addresses for programs that the test starts itself.
+func FreePorts(t testing.TB, n int) (addresses []string) {
+	for range n {
+		addresses = append(addresses, freeAddress(t))
+	}
+	return addresses
+}

@@ -17,10 +17,13 @@ import (
 
 // demo makes the accounts and the files that the examples use.
 type demo struct {
-	admin string
-	dir   string
-	keys  map[string]string // by account
+	options
+	dir  string            // of keys and pictures
+	keys map[string]string // by account
 }
+
+func (d *demo) api(path string) string  { return "http://" + d.admin + "/tallygate" + path }
+func (d *demo) call(path string) string { return "http://" + d.site + path }
 
 // plan is what the demo accounts are. "late" owes for what it used.
 var plan = []struct {
@@ -49,7 +52,7 @@ func (d *demo) prepare(ctx context.Context) error {
 	for _, p := range plan {
 		fmt.Println("creating", p.account)
 		if err := d.create(ctx, p.account, p.topup, p.row); err != nil {
-			return fmt.Errorf("account %s: %w (remove the folder %s to begin anew)", p.account, err, dataDir)
+			return fmt.Errorf("account %s: %w (remove the folder %s to begin anew)", p.account, err, d.data)
 		}
 		if p.late {
 			if err := d.overdraw(ctx, p.account); err != nil {
@@ -94,7 +97,7 @@ func (d *demo) overdraw(ctx context.Context, id string) error {
 		return err
 	}
 	for range 1_010 {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, gatewayURL+"/v2/demo/image/tagging", bytes.NewReader(picture))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.call("/v2/demo/image/tagging"), bytes.NewReader(picture))
 		if err != nil {
 			return err
 		}
@@ -132,7 +135,7 @@ func (d *demo) post(ctx context.Context, path, key string, body, out any) error 
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.admin+path, bytes.NewReader(data))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.api(path), bytes.NewReader(data))
 	if err != nil {
 		return err
 	}

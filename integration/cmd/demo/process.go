@@ -18,8 +18,8 @@ type process struct {
 	done chan struct{}
 }
 
-func start(name, binary string, args ...string) (*process, error) {
-	p := &process{log: filepath.Join(dataDir, name+".log"), done: make(chan struct{})}
+func start(folder, name, binary string, args ...string) (*process, error) {
+	p := &process{log: filepath.Join(folder, name+".log"), done: make(chan struct{})}
 	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (p *process) end() {
 }
 
 // waitFor returns when a URL answers 200, or a program has ended instead.
-func waitFor(stop context.Context, name, url string, programs ...*process) error {
+func waitFor(stop context.Context, url string, programs ...*process) error {
 	for tick := time.NewTicker(50 * time.Millisecond); ; <-tick.C {
 		for _, p := range programs {
 			select {
