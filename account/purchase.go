@@ -131,8 +131,7 @@ func (a *Account) openTerm(e Env, c *Subscribe, price money.Amount) BoughtSubscr
 }
 
 // mayOpen refuses a second live subscription of an instance, and a second
-// purchase in a calendar month (D25). A term that ended within the retention
-// keeps its instance: that is for a renewal to continue (D32).
+// purchase in a calendar month (D25).
 func (a *Account) mayOpen(e Env, instance string) error {
 	month := rating.MonthOf(e.unix(), e.Zone)
 	for _, s := range a.Subscriptions {

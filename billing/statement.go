@@ -21,7 +21,7 @@ func (e *Engine) Statement(id string, month rating.Month) (rating.Statement, err
 	if err != nil {
 		return rating.Statement{}, err
 	}
-	in := rating.StatementInput{Number: fmt.Sprintf("%s-%d", id, month), Account: h.account.ID,
+	in := rating.StatementInput{Number: fmt.Sprintf("%s-%s", id, month), Account: h.account.ID,
 		Customer: h.account.Customer, Month: month, Currency: e.Currency,
 		BookHashes: e.bookHashes(start, end), Ops: e.operations(start)}
 	if err := e.addUsage(&in, h, end); err != nil {

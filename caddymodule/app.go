@@ -24,12 +24,13 @@ type appState struct {
 	config service.Config
 	log    *slog.Logger
 	open   *openLedger // from Start to Cleanup
+	fate   *fate
 }
 
 // Provision checks the configuration and reads the price book. It opens
 // nothing: `caddy validate` provisions too, beside a running gateway.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.state.log = ctx.Slogger()
+	a.state.log, a.state.fate = ctx.Slogger(), newFate()
 	book, err := a.loadBook()
 	if err != nil {
 		return err
@@ -52,7 +53,7 @@ func (a *App) loadBook() (*pricebook.Book, error) {
 // this has open. What changes in that case is put in force when the old
 // configuration stops: only then is it certain that this one was accepted.
 func (a *App) Start() error {
-	open, err := acquire(a.state.config)
+	open, err := acquire(candidate{a.state.config, a.state.fate})
 	if err != nil {
 		return err
 	}
@@ -66,22 +67,30 @@ func (a *App) Stop() error {
 	if a.state.open == nil {
 		return nil
 	}
-	return a.state.open.stop(a.state.config, a.state.log)
+	return a.state.open.stop(a.state.fate, a.state.log)
 }
 
 // Cleanup lets go of the ledger; the last one closes it. It is all that is
 // called where Start failed.
 func (a *App) Cleanup() error {
+	if a.state.fate != nil {
+		a.state.fate.decide(false)
+	}
 	if a.state.open == nil {
 		return nil
 	}
+	a.state.open.forget(a.state.fate)
 	a.state.open = nil
 	return release(a.state.config)
 }
 
-// gateway is nil until the app has started.
+// inForce tells whether the configuration was accepted; see fate.
+func (a *App) inForce() bool { return a.state.fate.accepted() }
+
+// gateway is nil while no ledger is open. Requests of a configuration that is
+// unloaded may still ask for it.
 func (a *App) gateway() gateway {
-	if s := running.Load(); s != nil && a.state.open != nil {
+	if s := running.Load(); s != nil {
 		return s
 	}
 	return nil

@@ -97,7 +97,7 @@ func TestBodyRules(t *testing.T) {
 			for i, c := range cases {
 				_, body := s.do(t, "POST", c.path, "", "X-Case", fmt.Sprint(i), "X-Encoding", encoding, "X-Sent", how, "Accept-Encoding", "gzip, br, zstd")
 				if body != string(encode(c.body)) {
-					t.Errorf("%s %s %q: the body came out different", how, encoding, c.body)
+					t.Errorf("%s %s %q: the body came out as %q", how, encoding, c.body, body)
 				}
 				want[c.want]++
 				s.expect(t, alice, want)

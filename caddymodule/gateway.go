@@ -11,7 +11,11 @@ type gateway interface {
 
 // host is what a handler needs of the app.
 type host interface {
-	// gateway returns nil until the app has started.
+	// inForce waits, if need be, until it is certain whether the configuration
+	// was accepted. One that was not must judge no call.
+	inForce() bool
+
+	// gateway returns nil while no ledger is open.
 	gateway() gateway
 
 	// checkOperations reports operations that the price book does not price.

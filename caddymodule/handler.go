@@ -73,6 +73,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if isMetered(r) {
 		return next.ServeHTTP(w, r)
 	}
+	if !h.host.inForce() {
+		return h.refuse(w, r, nil, &h.plan.unknown, meter.Verdict{Reason: account.MeteringUnavailable})
+	}
 	op := h.classify(r)
 	if op == &h.plan.unmetered {
 		return next.ServeHTTP(w, r)

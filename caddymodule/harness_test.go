@@ -55,7 +55,9 @@ func (panicker) CaddyModule() caddy.ModuleInfo {
 }
 
 func (p panicker) ServeHTTP(w http.ResponseWriter, _ *http.Request, _ caddyhttp.Handler) error {
-	io.WriteString(w, p.Body)
+	if p.Body != "" {
+		io.WriteString(w, p.Body)
+	}
 	panic(http.ErrAbortHandler)
 }
 
@@ -90,6 +92,7 @@ func (g *gate) checkOperations(names []string) error {
 	}
 	return nil
 }
+func (g *gate) inForce() bool { return true }
 func (g *gate) gateway() gateway {
 	if g.closed {
 		return nil
@@ -99,7 +102,7 @@ func (g *gate) gateway() gateway {
 
 func newGate(t testing.TB) *gate {
 	m := meter.Open(meter.Config{Clock: meter.NewWallClock(), Dir: t.TempDir(), Node: "gw1",
-		Period: func(unix int64) (int64, int64, uint32) { return 0, 1 << 40, 202601 }})
+		Period: func(unix int64) (int64, int64, uint32) { return unix - unix%3600, 3600, 202601 }})
 	var ops []meter.Operation
 	for name, n := range operationNumbers {
 		op := meter.Operation{Number: n, Name: name}
@@ -130,7 +133,7 @@ func newGate(t testing.TB) *gate {
 // counts sums what the meter counted of an account, by outcome.
 func (g *gate) counts(number uint32) map[string]int {
 	sums := make(map[string]int)
-	for line, calls := range g.meter.Open(number) {
+	for line, calls := range g.meter.Open(number, 0) {
 		name := line.Kind.String()
 		if line.Observed {
 			name = "observed " + name
@@ -226,10 +229,11 @@ func load(t *testing.T, address, meterBlock, rest string) {
 		protocols h1 h2c
 	}
 }
-http://%s {
+http://:%s {
+	bind 127.0.0.1
 	%s
 	%s
-}`, address, meterBlock, rest))
+}`, address[strings.LastIndexByte(address, ':')+1:], meterBlock, rest))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,6 +312,9 @@ func (s *site) raw(t *testing.T, text string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := io.WriteString(c, text); err != nil {
 		t.Fatal(err)
 	}

@@ -116,7 +116,7 @@ func TestClientLeavesAllButTheLastByte(t *testing.T) {
 	body := `{"error_code":null,"tags":["a","b"]}`
 	for _, chunked := range []bool{false, true} {
 		t.Run(fmt.Sprint("chunked ", chunked), func(t *testing.T) {
-			s := serveTo(t, func(w http.ResponseWriter, r *http.Request) {
+			up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
 				io.Copy(io.Discard, r.Body)
 				if !chunked {
 					w.Header().Set("Content-Length", fmt.Sprint(len(body)))
@@ -125,6 +125,7 @@ func TestClientLeavesAllButTheLastByte(t *testing.T) {
 				w.(http.Flusher).Flush()
 				<-r.Context().Done() // the gateway hangs up when the client has
 			})
+			s := serve(t, standard, "reverse_proxy "+up+" {\nflush_interval -1\n}")
 			c := s.raw(t, "POST /v2/p/image/tagging HTTP/1.1\r\nHost: x\r\nX-Api-Key: alice\r\nContent-Length: 0\r\n\r\n")
 			res, err := http.ReadResponse(bufio.NewReader(c), nil)
 			if err != nil {

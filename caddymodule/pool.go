@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -17,16 +18,23 @@ var ledgers = caddy.NewUsagePool()
 // provisions before apps. A process has one.
 var running atomic.Pointer[service.Service]
 
+// candidate is a configuration that wants to be the gateway's.
+type candidate struct {
+	config service.Config
+	fate   *fate
+}
+
 // openLedger is a gateway and the configuration that waits to be its next.
 type openLedger struct {
 	service *service.Service
 	mu      sync.Mutex
-	waiting *service.Config
+	waiting *candidate
 }
 
 // acquire opens the gateway of a folder, or finds the open one and lets the new
 // configuration wait for the old one's Stop.
-func acquire(c service.Config) (*openLedger, error) {
+func acquire(next candidate) (*openLedger, error) {
+	c := next.config
 	v, loaded, err := ledgers.LoadOrNew(c.Dir, func() (caddy.Destructor, error) {
 		if s := running.Load(); s != nil {
 			return nil, fmt.Errorf("tallygate: the ledger folder cannot change in a reload: restart with ledger %s", c.Dir)
@@ -42,32 +50,44 @@ func acquire(c service.Config) (*openLedger, error) {
 		return nil, err
 	}
 	o := v.(*openLedger)
-	if loaded {
-		if err := o.service.Fits(c); err != nil {
-			_, derr := ledgers.Delete(c.Dir)
-			return nil, fmt.Errorf("tallygate: %w; nothing was changed (%v)", err, derr)
-		}
-		o.wait(c)
+	if !loaded {
+		next.fate.decide(true)
+		return o, nil
 	}
+	if err := o.service.Fits(c); err != nil {
+		_, derr := ledgers.Delete(c.Dir)
+		return nil, errors.Join(fmt.Errorf("tallygate: %w; nothing was changed", err), derr)
+	}
+	o.wait(next)
 	return o, nil
 }
 
-func (o *openLedger) wait(c service.Config) {
+func (o *openLedger) wait(c candidate) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.waiting = &c
 }
 
+// forget drops a configuration that was rejected after it had begun to wait.
+func (o *openLedger) forget(f *fate) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.waiting != nil && o.waiting.fate == f {
+		o.waiting = nil
+	}
+}
+
 // stop is called for the configuration that ends. See App.Stop.
-func (o *openLedger) stop(c service.Config, log *slog.Logger) error {
+func (o *openLedger) stop(own *fate, log *slog.Logger) error {
 	o.mu.Lock()
 	next := o.waiting
 	o.waiting = nil
 	o.mu.Unlock()
-	if next == nil || next.Settings == c.Settings {
+	if next == nil || next.fate == own {
 		return nil
 	}
-	if err := o.service.Apply(next.Settings); err != nil {
+	defer next.fate.decide(true)
+	if err := o.service.Apply(next.config.Settings); err != nil {
 		log.Error("the new settings could not be put in force; the old ones stay until the next reload", "error", err)
 		return err
 	}

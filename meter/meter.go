@@ -99,6 +99,7 @@ func (m *Meter) Close(ctx context.Context) error {
 	m.periodLock.Lock()
 	m.shut = true
 	periods := m.closing
+	m.closing = nil
 	if p := m.current.Swap(nil); p != nil {
 		periods = append(periods, p)
 	}

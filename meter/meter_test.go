@@ -98,7 +98,7 @@ func TestReleaseGivesBackWhatWasHeld(t *testing.T) {
 			m.Release(&holds[i], account.FailedStatus)
 		}
 	}
-	counts := m.Open(1)
+	counts := m.Open(1, 0)
 	if n := counts[account.Line{Account: 1, Operation: opTagging, Kind: account.FailedStatus}]; n != 40 {
 		t.Errorf("failed calls: %d, want 40 (D5)", n)
 	}
@@ -151,8 +151,8 @@ func TestRefusals(t *testing.T) {
 				return
 			}
 			l := account.Line{Account: 5, Operation: tc.call.Operation, Kind: tc.want, Observed: tc.observed}
-			if n := m.Open(5)[l]; n != 1 {
-				t.Errorf("tallied %d times, want once (D5): %v", n, m.Open(5))
+			if n := m.Open(5, 0)[l]; n != 1 {
+				t.Errorf("tallied %d times, want once (D5): %v", n, m.Open(5, 0))
 			}
 		})
 	}
@@ -221,7 +221,11 @@ func TestPeriodsAndLateCalls(t *testing.T) {
 	if len(ended) != 1 || ended[0].Start != testStart.Unix() || ended[0].Length != 3600 {
 		t.Fatalf("ended: %+v", ended)
 	}
-	sealed := sum(m.Seal(ended[0], time.Millisecond))
+	counts, err := m.Seal(t.Context(), ended[0], time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := sum(counts)
 	m.Post(&late)
 	free := account.Line{Account: 1, Operation: opTagging, Kind: account.Free, Ref: 202611}
 	bad := account.Line{Account: 1, Operation: opTagging, Kind: account.FailedBody}
@@ -232,7 +236,7 @@ func TestPeriodsAndLateCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	payg := account.Line{Account: 1, Operation: opTagging, Kind: account.PayPerUse}
-	if open := m.Open(1); open[free] != 1 || open[payg] != 1 {
+	if open := m.Open(1, 0); open[free] != 1 || open[payg] != 1 {
 		t.Errorf("open period: %v, want the late free call and its own one", open)
 	}
 }
@@ -272,7 +276,11 @@ func TestEveryCallIsInExactlyOnePeriod(t *testing.T) {
 	var sealed uint64
 	seal := func() {
 		for _, e := range m.Ended() {
-			for _, c := range m.Seal(e, time.Second) {
+			counts, err := m.Seal(t.Context(), e, time.Second)
+			if err != nil {
+				t.Error(err)
+			}
+			for _, c := range counts {
 				sealed += c.Calls
 			}
 			if err := m.Drop(e); err != nil {
@@ -289,7 +297,7 @@ func TestEveryCallIsInExactlyOnePeriod(t *testing.T) {
 		case <-done:
 			seal()
 			for n := range uint32(3) {
-				for _, c := range m.Open(n) {
+				for _, c := range m.Open(n, 0) {
 					sealed += c
 				}
 			}
@@ -327,7 +335,7 @@ func TestResume(t *testing.T) {
 	if _, v := second.Admit(Call{Key: k, Operation: opTagging}); v.Reason != account.PaymentRequired {
 		t.Fatalf("sixth call: %s, want nothing to pay for it", v.Reason)
 	}
-	if n := second.Open(1)[account.Line{Account: 1, Operation: opTagging, Kind: account.Package, Ref: 1}]; n != 2 {
+	if n := second.Open(1, 0)[account.Line{Account: 1, Operation: opTagging, Kind: account.Package, Ref: 1}]; n != 2 {
 		t.Errorf("the package's line counts %d, want 2", n)
 	}
 }

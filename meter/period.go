@@ -239,12 +239,15 @@ func (m *Meter) OldestStart() int64 {
 
 // Seal waits until the calls that arrived in the period have ended, at most for
 // wait of real time (D6), closes its counters and returns what they counted.
-// Calls that end later are counted in the period open then.
-func (m *Meter) Seal(e Ended, wait time.Duration) []account.Count {
+// Calls that end later are counted in the period open then. Where the context
+// ends first, nothing is closed, and the error is the context's.
+func (m *Meter) Seal(ctx context.Context, e Ended, wait time.Duration) ([]account.Count, error) {
 	m.barrier() // whoever saw this period as current has counted itself in
-	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	e.p.drained(ctx)
+	if !e.p.drained(waiting) && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	e.p.closed.Store(true)
 	m.barrier() // whoever saw it open has counted
 	var counts []account.Count
@@ -253,7 +256,7 @@ func (m *Meter) Seal(e Ended, wait time.Duration) []account.Count {
 			counts = append(counts, c)
 		}
 	}
-	return counts
+	return counts, nil
 }
 
 // barrier returns when every critical section that was running has ended.
@@ -282,17 +285,21 @@ func (m *Meter) Drop(e Ended) error {
 	return discard(e.p.file)
 }
 
-// Open returns what the unsealed periods have counted of one account, for
-// "usage now". It sums, since a line may have two slots.
-func (m *Meter) Open(number uint32) map[account.Line]uint64 {
+// Open returns what the periods from an instant on (Unix seconds) have counted
+// of one account, for "usage now": where a period is settled and not yet dropped,
+// the ledger has it already. It sums, since a line may have two slots.
+func (m *Meter) Open(number uint32, from int64) map[account.Line]uint64 {
 	m.periodLock.Lock()
+	defer m.periodLock.Unlock() // a period is dropped, and unmapped, only after it left the list
 	periods := append([]*period{}, m.closing...)
 	if p := m.current.Load(); p != nil {
 		periods = append(periods, p)
 	}
-	m.periodLock.Unlock()
 	sums := make(map[account.Line]uint64)
 	for _, p := range periods {
+		if p.start < nanos(from) {
+			continue
+		}
 		for _, c := range p.file.Each() {
 			if c.Account == number && c.Calls > 0 {
 				sums[c.Line] += c.Calls

@@ -62,7 +62,7 @@ type StatementInput struct {
 	Ops               func(name string) *pricebook.Operation // the month's rates; nil for an unknown name
 	Opening, Closing  money.Amount
 	Usage             []Usage      // in any order; equal operation and funding are added up
-	NotBilled         []NotBilled  // in any order
+	NotBilled         []NotBilled  // as Usage
 	Movements         []Movement   // all of the month, those of settlements included, in ledger order
 	DebitedUsage      money.Amount // what the month's settlements debited, credits subtracted
 }
@@ -122,7 +122,7 @@ func Build(in StatementInput) (Statement, error) {
 		Number: in.Number, Account: in.Account, Customer: in.Customer,
 		Month: in.Month, Currency: in.Currency, BookHashes: append([]string{}, in.BookHashes...),
 		Opening: in.Currency.Format(in.Opening), Closing: in.Currency.Format(in.Closing),
-		Lines: []Line{}, Movements: []Entry{}, NotBilled: sortNotBilled(in.NotBilled),
+		Lines: []Line{}, Movements: []Entry{}, NotBilled: mergeNotBilled(in.NotBilled),
 	}
 	charged, err := s.addLines(in)
 	if err != nil {
@@ -241,7 +241,8 @@ func mergeUsage(usage []Usage) []Usage {
 	return merged
 }
 
-// saturatedSum is a + b, or the largest number, which newLine refuses.
+// saturatedSum is a + b, or the largest number, which newLine refuses: no ledger
+// counts as far.
 func saturatedSum(a, b uint64) uint64 {
 	if a > math.MaxUint64-b {
 		return math.MaxUint64
@@ -261,10 +262,20 @@ func compareFunding(a, b string) int {
 	)
 }
 
-func sortNotBilled(in []NotBilled) []NotBilled {
-	out := append([]NotBilled{}, in...)
-	slices.SortStableFunc(out, func(a, b NotBilled) int {
+// mergeNotBilled sorts, and adds up equal operation and reason.
+func mergeNotBilled(in []NotBilled) []NotBilled {
+	sorted := slices.Clone(in)
+	slices.SortStableFunc(sorted, func(a, b NotBilled) int {
 		return cmp.Or(cmp.Compare(a.Operation, b.Operation), cmp.Compare(a.Reason, b.Reason))
 	})
-	return out
+	merged := []NotBilled{}
+	for _, n := range sorted {
+		last := len(merged) - 1
+		if last >= 0 && merged[last].Operation == n.Operation && merged[last].Reason == n.Reason {
+			merged[last].Calls = saturatedSum(merged[last].Calls, n.Calls)
+			continue
+		}
+		merged = append(merged, n)
+	}
+	return merged
 }

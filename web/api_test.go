@@ -22,11 +22,16 @@ const (
 
 func start(t *testing.T) *webtest.Gateway {
 	t.Helper()
+	return webtest.New(t, webtest.Config{Book: prices(t)})
+}
+
+func prices(t *testing.T) []byte {
+	t.Helper()
 	book, err := os.ReadFile("../pricebook.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return webtest.New(t, book)
+	return book
 }
 
 // answer is a response with its JSON.
@@ -257,75 +262,6 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-func TestUsageIsSettledAndOpen(t *testing.T) {
-	t.Parallel()
-	g := start(t)
-	call(t, g, "POST /accounts", `{"account":"acme"}`)
-	call(t, g, "POST /accounts/acme/topups", `{"amount":"100","reference":"r"}`, key("t")...)
-	call(t, g, "POST /accounts/acme/packages", `{"package":"image-tagging-10k-1y"}`, key("p")...)
-	g.Count(t, "acme", tagging, account.Free, 202611, 1000)
-	g.Count(t, "acme", tagging, account.PayPerUse, 0, 9_990)
-	g.Count(t, "acme", tagging, account.FailedStatus, 0, 3)
-	run(t, g, []step{
-		{"GET /accounts/acme/usage", "", nil, 200, []string{"month = 2026-11", "lines.1.funding = payg", "lines.1.settled = 0", "lines.1.open = 9990",
-			"debited = 0.00", "unsettled = 29.97", "balance = 76.00"}},
-		{"POST /settle", "", nil, 200, []string{"settled_until = 2026-11-22T10:30:01+08:00"}},
-	})
-	g.Count(t, "acme", tagging, account.Package, 1, 400)
-	g.Count(t, "acme", tagging, account.PayPerUse, 0, 20)
-	g.Count(t, "acme", tagging, account.FailedStatus, 0, 2)
-	run(t, g, []step{
-		{"GET /accounts/acme/usage", "", nil, 200, []string{
-			"lines.0.funding = free:202611", "lines.0.settled = 1000", "lines.0.unsettled = 0.00",
-			"lines.1.funding = package:1", "lines.1.open = 400",
-			"lines.2.funding = payg", "lines.2.settled = 9990", "lines.2.open = 20", "lines.2.debited = 29.97",
-			// 10 calls at 0.0030 and 10 at 0.0025: 30.025 in all, rounded 30.03
-			"lines.2.unsettled = 0.06", "debited = 29.97", "unsettled = 0.06", "balance = 46.03",
-			"not_billed.0.reason = failed-status", "not_billed.0.settled = 3", "not_billed.0.open = 2"}},
-		{"GET /accounts/acme", "", nil, 200, []string{"packages.0.used = 0", "packages.0.open = 400", "packages.0.left = 9600"}},
-		{"POST /settle", "", nil, 200, nil},
-		{"GET /accounts/acme", "", nil, 200, []string{"balance = 45.97", "packages.0.used = 400", "packages.0.open = 0", "packages.0.left = 9600"}},
-		{"GET /accounts/acme/usage", "", nil, 200, []string{"debited = 30.03", "unsettled = 0.00", "balance = 45.97"}},
-		{"GET /accounts/acme/statements/2026-11", "", nil, 200, []string{"usage = 30.03", "closing = 45.97", "lines.2.bands.1.unit_price = 0.0025"}},
-		{"GET /accounts/acme/statements/2026-10", "", nil, 200, []string{"closing = 0.00"}},
-		{"GET /accounts/acme/statements/2026-12", "", nil, 422, []string{"text ~ has not begun"}},
-		{"GET /accounts/acme/statements/november", "", nil, 422, []string{"text ~ write it as 2026-11"}},
-	})
-	table := call(t, g, "GET /accounts/acme/statements/2026-11", "", "Accept: text/plain")
-	if again := call(t, g, "GET /accounts/acme/statements/2026-11?format=table", ""); again.text != table.text {
-		t.Errorf("two tables:\n%s\n%s", table.text, again.text)
-	}
-	if !strings.HasPrefix(table.text, "Statement acme-") || !strings.HasPrefix(table.header.Get("Content-Type"), "text/plain") {
-		t.Errorf("table: %s %s", table.header.Get("Content-Type"), table.text)
-	}
-}
-
-// TestLeftWhileSettling: what is left of a package is right at every moment of
-// a settlement, when calls move from the counters to the ledger.
-func TestLeftWhileSettling(t *testing.T) {
-	t.Parallel()
-	g := start(t)
-	call(t, g, "POST /accounts", `{"account":"acme"}`)
-	call(t, g, "POST /accounts/acme/topups", `{"amount":"100","reference":"r"}`, key("t")...)
-	call(t, g, "POST /accounts/acme/packages", `{"package":"image-tagging-10k-1y"}`, key("p")...)
-	for round := 1; round <= 20; round++ {
-		g.Count(t, "acme", tagging, account.Package, 1, 100)
-		var wg sync.WaitGroup
-		wg.Go(func() { call(t, g, "POST /settle", "") })
-		for range 3 {
-			wg.Go(func() {
-				for range 5 {
-					a := call(t, g, "GET /accounts/acme", "")
-					if want := fmt.Sprint(10_000 - 100*round); a.at("packages.0.left") != want {
-						t.Errorf("round %d: %s left, want %s", round, a.at("packages.0.left"), want)
-					}
-				}
-			})
-		}
-		wg.Wait()
-	}
-}
-
 func TestArrears(t *testing.T) {
 	t.Parallel()
 	g := start(t)
@@ -363,57 +299,11 @@ func TestOperation(t *testing.T) {
 	})
 }
 
-// TestAbuse: what is not exactly a command changes nothing.
-func TestAbuse(t *testing.T) {
+func TestWallClockDoesNotMove(t *testing.T) {
 	t.Parallel()
-	g := start(t)
-	call(t, g, "POST /accounts", `{"account":"acme"}`)
-	topUp := "POST /accounts/acme/topups"
-	amount := func(text string) string { return `{"amount":` + text + `,"reference":"r"}` }
-	steps := []step{
-		{topUp, `{"amount":"1","amount":"1","reference":"r"}`, key("d1"), 400, []string{`text ~ member \"amount\" is there twice`}},
-		{topUp, `{"amount":"1","Amount":"9","reference":"r"}`, key("d2"), 400, []string{"text ~ twice"}},
-		{topUp, `{"Amount":"9","reference":"r"}`, key("d3"), 422, []string{"text ~ Amount: is not known"}},
-		{topUp, `{"reference":"r"}`, key("d4"), 422, []string{"field = amount", "text ~ is missing"}},
-		{topUp, `{"amount":"1","reference":""}`, key("d5"), 422, []string{"field = reference"}},
-		{topUp, `{"amount":"1","reference":"r","free":true}`, key("d6"), 422, []string{"field = free", "text ~ take it out"}},
-		{topUp, amount(`"1"`) + `{}`, key("d7"), 400, []string{"text ~ goes on after"}},
-		{topUp, amount(`"1"`)[:20], key("d8"), 400, nil},
-		{topUp, `[]`, key("d9"), 422, nil},
-		{topUp, `null`, key("d10"), 422, nil},
-		{topUp, "{\"amount\":\"1\",\"reference\":\"\xff\"}", key("d11"), 400, []string{"text ~ UTF-8"}},
-		{topUp, strings.Repeat("[", 100_000), key("d12"), 400, []string{"text ~ nested"}},
-		{topUp, "", key("d13"), 400, []string{"text ~ body is required"}},
-		{topUp, `{"amount":"1","reference":"` + strings.Repeat("r", 1<<20) + `"}`, key("d14"), 413, []string{"type = urn:tallygate:problem:too-large"}},
-		{topUp, amount(`"1"`), []string{"Idempotency-Key: " + strings.Repeat("k", 256)}, 400, []string{"field = Idempotency-Key"}},
-		{topUp, amount(`"1"`), append(key("d15"), "Content-Type: text/plain"), 415, nil},
-		{topUp, amount(`"1"`), append(key("d16"), "Content-Type: application/x-www-form-urlencoded"), 415, nil},
-		{topUp, amount(`"1"`), append(key("d17"), "Content-Type: "), 415, nil},
-		{"POST /settle", "x=1", []string{"Content-Type: text/plain"}, 415, nil},
-		{"POST /accounts", `{"account":"../x"}`, nil, 422, []string{"field = account"}},
-		{"POST /accounts", `{"account":"b","pay_per_use":"no"}`, nil, 422, []string{"field = pay_per_use"}},
-		{"POST /accounts/acme/subscriptions", `{"instance":"i","row":"s100k-1","months":1.5}`, key("m1"), 422, []string{"field = months"}},
-		{"POST /accounts/acme/subscriptions", `{"instance":"i","row":"s100k-1","months":0}`, key("m2"), 422, []string{"field = months"}},
-		{"POST /accounts/acme/subscriptions", `{"instance":"i","row":"s100k-1","months":1e400}`, key("m3"), 422, []string{"field = months"}},
-		{"POST /accounts/acme/subscriptions", `{"instance":"i","row":"s100k-1","months":99999999999999999999}`, key("m4"), 422, []string{"field = months"}},
-		{"PUT /accounts/acme", `{}`, nil, 405, []string{"type = urn:tallygate:problem:method-not-allowed"}},
-		{"GET /nothing", "", nil, 404, []string{"text ~ openapi.json"}},
-	}
-	for i, bad := range []string{`-1`, `0`, `1`, `1.0`, `1e400`, `0.005`, `9223372036854775807`, `true`, `null`, `["1"]`, `{"x":1}`} {
-		steps = append(steps, step{topUp, amount(bad), key(fmt.Sprint("n", i)), 422, []string{"field = amount", "text ~ write a decimal string"}})
-	}
-	for i, bad := range []string{"-1", "0", "0.00", "0.005", "9223372036854775807", "1e400", "1e2", "NaN", "Infinity", "", " 1", "1 ", "+1", "1,000", "0x10", "१", "1.", ".5"} {
-		text, _ := json.Marshal(bad)
-		steps = append(steps, step{topUp, amount(string(text)), key(fmt.Sprint("s", i)), 422, []string{"field = amount"}})
-	}
-	steps = append(steps, step{topUp, amount("NaN"), key("nan"), 400, nil},
-		step{"GET /accounts/acme", "", nil, 200, []string{"balance = 0.00"}})
-	run(t, g, steps)
-	const most = `"92233720368547758.07"`
-	run(t, g, []step{
-		{topUp, amount(most), key("o1"), 201, []string{"balance = 92233720368547758.07"}},
-		{topUp, amount(`"0.01"`), key("o2"), 422, []string{"field = amount", "text ~ out of range"}},
-		{"GET /accounts/acme", "", nil, 200, []string{"balance = 92233720368547758.07"}},
+	run(t, webtest.New(t, webtest.Config{Book: prices(t), WallClock: true}), []step{
+		{"POST /clock/advance", `{"by":"1h"}`, nil, 409, []string{"type = urn:tallygate:problem:no-test-clock"}},
+		{"GET /status", "", nil, 200, []string{"test_clock = false", "now = 2026-11-22T10:30:00+08:00"}},
 	})
 }
 

@@ -22,10 +22,23 @@ import (
 )
 
 func init() {
+	if caddy.CustomBinaryName == "" {
+		caddy.CustomBinaryName, caddy.CustomLongDescription = "tallygate", description
+	}
 	for _, c := range commands {
 		caddycmd.RegisterCommand(c)
 	}
 }
+
+const description = `Tallygate is a Caddy that stands in front of your APIs, counts the calls that
+succeed, refuses those that may not run, and turns the count into money that
+anyone can check.
+
+	tallygate run                  run the gateway that the Caddyfile describes
+	tallygate account create acme  open an account in it
+	tallygate status               show how it is
+
+All of Caddy's commands are here too.`
 
 // commands are the nouns, as Caddy registers them.
 var commands = []caddycmd.Command{
@@ -81,8 +94,16 @@ func commandAction(cmd *cobra.Command, f func(*session, command) error) {
 // command is how a change is asked for.
 type command struct{ key string }
 
-// verb adds a command below a noun.
+// verb adds a command below a noun. A noun alone shows its help; with a word
+// that is no verb of it, it fails.
 func verb(noun *cobra.Command, use, short, example string, args cobra.PositionalArgs) *cobra.Command {
+	noun.FParseErrWhitelist.UnknownFlags = true // it is the word that is wrong then
+	noun.RunE = func(noun *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return fmt.Errorf("%q is no verb of %s: see %s --help", args[0], noun.Name(), noun.CommandPath())
+		}
+		return noun.Help()
+	}
 	cmd := &cobra.Command{Use: use, Short: short, Example: example, Args: args}
 	noun.AddCommand(cmd)
 	return cmd

@@ -12,11 +12,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/billing"
 	"github.com/tallygate/tallygate/web"
 	"github.com/tallygate/tallygate/web/webtest"
 )
@@ -87,7 +89,7 @@ func newTranscript(t *testing.T) *transcript {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &transcript{gateway: webtest.New(t, book)}
+	return &transcript{gateway: webtest.New(t, webtest.Config{Book: book})}
 }
 
 // play keeps the comments and the commands of a transcript, and gives the rest
@@ -196,6 +198,28 @@ func TestValueFromStandardInput(t *testing.T) {
 	}
 }
 
+// TestListHasAllPages: there are more accounts than one answer holds.
+func TestListHasAllPages(t *testing.T) {
+	t.Parallel()
+	s := newTranscript(t)
+	var wg sync.WaitGroup
+	for part := range 8 {
+		wg.Go(func() {
+			for i := part; i < 1001; i += 8 {
+				id := fmt.Sprint("account-", i)
+				if _, err := s.gateway.Engine().Do(billing.Request{Account: id, Command: &account.CreateAccount{Account: id}}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	out, err := execute("", "account", "list", "--address", strings.TrimPrefix(s.gateway.URL, "http://"))
+	if lines := strings.Count(out, "\naccount-"); err != nil || lines != 1001 {
+		t.Errorf("%d accounts, %v", lines, err)
+	}
+}
+
 // TestUnixSocket: the admin endpoint may be a socket, with permissions in its
 // address.
 func TestUnixSocket(t *testing.T) {
@@ -205,7 +229,13 @@ func TestUnixSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: web.NewAPI(newTranscript(t).gateway)}
+	api := web.NewAPI(newTranscript(t).gateway)
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != "127.0.0.1" || r.Header.Get("Origin") != "" {
+			t.Errorf("host %q and origin %q: Caddy refuses that on a socket", r.Host, r.Header.Get("Origin"))
+		}
+		api.ServeHTTP(w, r)
+	})}
 	go server.Serve(listener)
 	t.Cleanup(func() { server.Close() })
 	for _, address := range []string{"unix/" + socket, "unix/" + socket + "|0220"} {
@@ -234,6 +264,9 @@ func TestLostConnection(t *testing.T) {
 	s := newTranscript(t)
 	api := web.NewAPI(s.gateway)
 	deaf := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if origin := r.Header.Get("Origin"); origin != "http://"+r.Host {
+			t.Errorf("origin %q of a request to %s: Caddy may refuse it", origin, r.Host)
+		}
 		api.ServeHTTP(httptest.NewRecorder(), r)
 		panic(http.ErrAbortHandler)
 	}))

@@ -20,7 +20,8 @@ import (
 // client talks to the admin endpoint of one gateway.
 type client struct {
 	address string
-	origin  string
+	base    string // of URLs
+	origin  string // what Caddy's admin endpoint wants to see; nothing on a socket
 	http    *http.Client
 }
 
@@ -31,15 +32,17 @@ func newClient(address string) (client, error) {
 	if err != nil || parsed.PortRangeSize() > 1 {
 		return client{}, fmt.Errorf("--address %q: write host:port or unix//path", address)
 	}
-	origin, target := "http://"+parsed.JoinHostPort(0), parsed.JoinHostPort(0)
+	target := parsed.JoinHostPort(0)
+	c := client{address: address, base: "http://" + target, origin: "http://" + target}
 	if parsed.IsUnixNetwork() {
-		origin = "http://127.0.0.1"
+		c.base, c.origin = "http://127.0.0.1", ""
 		target, _, _ = strings.Cut(parsed.Host, "|") // the socket's permissions
 	}
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, parsed.Network, target)
 	}
-	return client{address: address, origin: origin, http: &http.Client{Transport: &http.Transport{DialContext: dial}}}, nil
+	c.http = &http.Client{Transport: &http.Transport{DialContext: dial}}
+	return c, nil
 }
 
 // request is a call of the API.
@@ -96,11 +99,13 @@ func (c client) build(ctx context.Context, r request) (*http.Request, error) {
 		}
 		body = bytes.NewReader(text)
 	}
-	call, err := http.NewRequestWithContext(ctx, r.method, c.origin+web.Root+r.path, body)
+	call, err := http.NewRequestWithContext(ctx, r.method, c.base+web.Root+r.path, body)
 	if err != nil {
 		return nil, err
 	}
-	call.Header.Set("Origin", c.origin) // Caddy's admin endpoint asks for it
+	if c.origin != "" {
+		call.Header.Set("Origin", c.origin)
+	}
 	if body != nil {
 		call.Header.Set("Content-Type", "application/json")
 	}

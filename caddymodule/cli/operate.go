@@ -76,7 +76,7 @@ func statusCommand(cmd *cobra.Command) {
 		return s.show(v, func() {
 			facts(s.out, "Ledger", v.Ledger, "Node", v.Node, "Now", instant(v.Now), "Clock", clock, "Billing zone", v.Timezone,
 				"Currency", v.Currency, "Accounts", number(v.Accounts), "Settled until", instant(settled),
-				"Counts on disk", "since "+v.SyncAge.String(), "Journal head", number(v.JournalHead)+" "+v.JournalHash,
+				"Counts synced", v.SyncAge.Round(time.Millisecond).String()+" ago", "Journal head", number(v.JournalHead)+" "+v.JournalHash,
 				"In the ledger", "up to "+number(v.Folded), "Not countable", number(v.Unmetered), "Price book", v.PriceBook)
 		})
 	})

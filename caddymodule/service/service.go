@@ -73,7 +73,8 @@ type Service struct {
 
 	settleLock sync.Mutex // one settlement at a time
 	kick       chan struct{}
-	stop       chan struct{}
+	life       context.Context // ends when the gateway stops
+	stop       context.CancelFunc
 	stopped    sync.WaitGroup
 }
 
@@ -81,7 +82,8 @@ type Service struct {
 // earlier run left there, and starts to settle. It returns an error that names
 // the holder where another process has the folder.
 func Open(c Config) (*Service, error) {
-	s := &Service{config: c, log: c.Logger, kick: make(chan struct{}, 1), stop: make(chan struct{})}
+	s := &Service{config: c, log: c.Logger, kick: make(chan struct{}, 1)}
+	s.life, s.stop = context.WithCancel(context.Background())
 	s.settings.Store(&c.Settings)
 	if err := s.start(); err != nil {
 		return nil, errors.Join(err, s.release())
@@ -198,12 +200,14 @@ func (s *Service) OperationNumber(name string) (uint16, bool) { return s.engine.
 func (s *Service) Now() time.Time { return s.clock.Now().Time() }
 
 // OpenCounts returns what unsettled periods have counted of an account.
-func (s *Service) OpenCounts(number uint32) map[account.Line]uint64 { return s.meter.Open(number) }
+func (s *Service) OpenCounts(number uint32) map[account.Line]uint64 {
+	return s.meter.Open(number, s.engine.Meta().Settled)
+}
 
 // Close waits for calls in flight, bounded by the context, and closes the
 // ledger. Counters of the open period stay for the next start.
 func (s *Service) Close(ctx context.Context) error {
-	close(s.stop)
+	s.stop()
 	s.stopped.Wait()
 	err := s.meter.Close(ctx)
 	return errors.Join(err, s.release())

@@ -62,10 +62,8 @@ func open(t testing.TB, c Config) *Service {
 
 // shut closes a service once.
 func shut(t testing.TB, s *Service) {
-	select {
-	case <-s.stop:
+	if s.life.Err() != nil {
 		return
-	default:
 	}
 	if err := s.Close(context.Background()); err != nil {
 		t.Error(err)
@@ -339,6 +337,43 @@ func TestSettleNow(t *testing.T) {
 	advance(t, s, time.Date(2026, 12, 1, 0, 0, 0, 0, zone))
 	if b := balance(t, s, "acme"); b != "9.22" {
 		t.Errorf("balance %s, want 9.22", b)
+	}
+}
+
+// TestOpenCountsEndWithSettlement: between its settlement and the end of its
+// counters a period is the ledger's alone.
+func TestOpenCountsEndWithSettlement(t *testing.T) {
+	s := open(t, testConfig(t, t.TempDir()))
+	k := customer(t, s, "acme", "10.00")
+	call(t, s, k, "recognition/image-tagging", 5)
+	count := func() (n uint64) {
+		a, err := s.engine.Account("acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, calls := range s.OpenCounts(a.Number) {
+			n += calls
+		}
+		return n
+	}
+	s.settleLock.Lock() // the loop's turn is ours
+	defer s.settleLock.Unlock()
+	if _, err := s.meter.Roll(s.meter.Cut() * int64(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	ended := s.meter.Ended()[0]
+	counts, err := s.meter.Seal(t.Context(), ended, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := count(); n != 5 {
+		t.Errorf("%d calls are open before their settlement, want 5", n)
+	}
+	if err := s.engine.Settle(ended.Start, ended.Length, counts); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(); n != 0 {
+		t.Errorf("%d calls are open after their settlement", n)
 	}
 }
 

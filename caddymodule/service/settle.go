@@ -2,11 +2,11 @@ package service
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/tallygate/tallygate/meter"
+	"github.com/tallygate/tallygate/web"
 )
 
 // loop begins periods on time and settles those that ended.
@@ -18,7 +18,7 @@ func (s *Service) loop() {
 		}
 		timer := time.NewTimer(s.untilNext())
 		select {
-		case <-s.stop:
+		case <-s.life.Done():
 			timer.Stop()
 			return
 		case <-s.kick:
@@ -65,7 +65,10 @@ func (s *Service) settleEnded() error {
 	s.settleLock.Lock()
 	defer s.settleLock.Unlock()
 	for _, e := range s.meter.Ended() {
-		counts := s.meter.Seal(e, s.settings.Load().SealWait)
+		counts, err := s.meter.Seal(s.life, e, s.settings.Load().SealWait)
+		if err != nil {
+			return nil // the gateway stops: the counters stay for the next start
+		}
 		if err := s.engine.Settle(e.Start, e.Length, counts); err != nil {
 			return fmt.Errorf("settling the period at %s: %w", time.Unix(e.Start, 0).UTC().Format(time.RFC3339), err)
 		}
@@ -97,15 +100,12 @@ func (s *Service) SettleNow(ctx context.Context) (time.Time, error) {
 	return cut, s.engine.Flush()
 }
 
-// ErrNoTestClock: only a test ledger's clock can be advanced.
-var ErrNoTestClock = errors.New("this is no test ledger: its clock cannot be advanced; set test_clock when a ledger is created")
-
 // Advance moves the test clock and settles everything due by then. In between
 // nothing can be called, so the periods passed over are empty.
 func (s *Service) Advance(_ context.Context, to time.Time) error {
 	test, ok := s.clock.(*testClock)
 	if !ok {
-		return ErrNoTestClock
+		return web.ErrNoTestClock
 	}
 	start, length, _ := s.period(s.Now().Unix())
 	if end := time.Unix(start+length, 0); to.After(end) { // the open period ends as periods do

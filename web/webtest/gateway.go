@@ -41,14 +41,20 @@ type Gateway struct {
 	settled int64
 }
 
-// New serves a gateway with an account-free ledger in a folder of its own until
-// the test ends. Book is a price book's text.
-func New(t testing.TB, book []byte) *Gateway {
+// Config is what a gateway is made of.
+type Config struct {
+	Book      []byte // a price book's text
+	WallClock bool   // the ledger is no test ledger
+}
+
+// New serves a gateway with an empty ledger in a folder of its own until the
+// test ends.
+func New(t testing.TB, config Config) *Gateway {
 	t.Helper()
 	dir := t.TempDir()
 	zone, err := time.LoadLocation("Asia/Shanghai")
 	check(t, err)
-	prices, err := pricebook.Parse("pricebook.yaml", book)
+	prices, err := pricebook.Parse("pricebook.yaml", config.Book)
 	check(t, err)
 	store, err := badgerstore.Open(badgerstore.Config{Dir: filepath.Join(dir, "ledger")})
 	check(t, err)
@@ -57,7 +63,7 @@ func New(t testing.TB, book []byte) *Gateway {
 	g := &Gateway{journal: j, now: Start, open: make(map[account.Line]uint64)}
 	g.settled = rating.HourStart(Start.Unix(), zone)
 	g.engine, err = billing.Open(billing.Config{Store: store, Journal: j, UsageDir: dir, Node: "test",
-		Now: func() int64 { return g.Now().UnixNano() }, Currency: prices.Currency, Zone: zone, Test: true})
+		Now: func() int64 { return g.Now().UnixNano() }, Currency: prices.Currency, Zone: zone, Test: !config.WallClock})
 	check(t, err)
 	_, err = g.engine.SetPriceBook(prices)
 	check(t, err)

@@ -1,0 +1,36 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/billing"
+	"github.com/tallygate/tallygate/ledger"
+)
+
+func TestProblemOf(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		err    error
+		status int
+		word   string
+	}{
+		{&account.Error{Why: account.Invalid}, 422, "invalid"},
+		{&account.Error{Why: account.NotFound}, 404, "not-found"},
+		{&account.Error{Why: account.Conflict}, 409, "conflict"},
+		{&account.Error{Why: account.NotAllowed}, 409, "not-allowed"},
+		{&account.Error{Why: account.Unpaid}, 402, "insufficient-balance"},
+		{billing.ErrOtherContent, 409, "idempotency-conflict"},
+		{fmt.Errorf("%w: %w", billing.ErrUnavailable, errors.New("disk on fire")), 503, "ledger-unavailable"},
+		{fmt.Errorf("%w: folding: %w", billing.ErrUnavailable, ledger.ErrNoSpace), 507, "disk-full"},
+		{ErrNoTestClock, 409, "no-test-clock"},
+		{fmt.Errorf("reading: %w", ledger.ErrDamaged), 500, "internal"},
+	} {
+		p := problemOf(fmt.Errorf("wrapped: %w", test.err))
+		if p.Status != test.status || p.Type != ProblemType+test.word || p.Title == "" {
+			t.Errorf("%v: got %d %s %q", test.err, p.Status, p.Type, p.Title)
+		}
+	}
+}
