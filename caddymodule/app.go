@@ -24,7 +24,9 @@ type appState struct {
 	config service.Config
 	log    *slog.Logger
 	open   *openLedger // from Start to Cleanup
-	fate   *fate
+
+	started chan struct{} // closed when Start has opened the ledger
+	fate    *fate
 }
 
 // Provision checks the configuration and reads the price book. It opens
@@ -58,6 +60,7 @@ func (a *App) Start() error {
 		return err
 	}
 	a.state.open = open
+	close(a.state.started)
 	return nil
 }
 

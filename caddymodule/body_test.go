@@ -34,6 +34,13 @@ var sent = map[string]func(w http.ResponseWriter, body []byte){
 			w.(http.Flusher).Flush()
 		}
 	},
+	"length, two writes": func(w http.ResponseWriter, body []byte) {
+		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+		n := min(len(body), 10)
+		w.Write(body[:n])
+		w.(http.Flusher).Flush()
+		w.Write(body[n:])
+	},
 	"chunked": func(w http.ResponseWriter, body []byte) {
 		w.(http.Flusher).Flush()
 		for len(body) > 0 {
@@ -106,6 +113,16 @@ func TestBodyRules(t *testing.T) {
 	}
 }
 
+func TestFilesWithABodyRuleAreSeen(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, dir+"/files/good.json", `{"result":1}`)
+	writeFile(t, dir+"/files/bad.json", `{"error_code":"AIS.0104"}`)
+	s := serve(t, standardMeter, "root * "+dir+"\nfile_server")
+	s.do(t, "GET", "/files/good.json", "")
+	s.do(t, "GET", "/files/bad.json", "")
+	s.expect(t, alice, map[string]int{"payg": 1, "failed-body": 1})
+}
+
 func TestPresumedBodiesAreMeasured(t *testing.T) {
 	s := serveTo(t, func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `{"pad":"`+strings.Repeat("x", 5000)+`"}`)
@@ -142,7 +159,7 @@ func TestEncodeBehindTheMeter(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		io.WriteString(w, `{"pad":"`+strings.Repeat("x", 600)+`","error_code":"AIS.0104"}`)
 	})
-	s := serve(t, standard, "encode gzip\nreverse_proxy "+up)
+	s := serve(t, standardMeter, "encode gzip\nreverse_proxy "+up)
 	res, _ := s.do(t, "POST", "/v2/p/image/tagging", "", "Accept-Encoding", "gzip")
 	if res.Header.Get("Content-Encoding") != "gzip" {
 		t.Error("not compressed")

@@ -57,15 +57,15 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return block(d, "meter", settings{
 		"mode":          h.parseMode,
 		"key":           h.parseKey,
-		"forward_key":   flag(&h.ForwardKey),
+		"forward_key":   alone(&h.ForwardKey),
 		"operation":     h.parseOperation,
 		"unmetered":     h.parseUnmetered,
 		"instance":      h.parseInstance,
 		"success":       h.parseSuccess,
 		"refusal":       h.parseRefusal,
-		"handle_errors": flag(&h.HandleErrors),
+		"handle_errors": alone(&h.HandleErrors),
 
-		"trust_upstream_signature": flag(&h.TrustUpstreamSignature),
+		"trust_upstream_signature": alone(&h.TrustUpstreamSignature),
 	})
 }
 
@@ -132,8 +132,8 @@ func one(d *caddyfile.Dispenser, usage string) (string, error) {
 	return args[0], nil
 }
 
-// flag reads a setting that stands alone.
-func flag(into *bool) func(*caddyfile.Dispenser) error {
+// alone reads a setting that stands alone.
+func alone(into *bool) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		name := d.Val()
 		_, err := arguments(d, name+" alone", 0, 0)

@@ -177,12 +177,13 @@ type site struct {
 	url string
 }
 
-// standard is the meter of most tests.
-const standard = `meter {
+// standardMeter is the meter of most tests.
+const standardMeter = `meter {
 	key header X-Api-Key
 	operation plain/call       GET  /plain/*
 	operation plain/call       POST /plain/*
 	operation recognition/tag  POST /v2/{project_id}/image/tagging
+	operation recognition/tag  GET  /files/*
 	operation search/add       POST /v2/image/add
 	operation limited/call     GET  /limited
 	operation grpc/call        POST /grpc
@@ -261,7 +262,7 @@ func freeAddress(t *testing.T) string {
 // serveTo runs the standard site in front of an upstream.
 func serveTo(t *testing.T, upstream http.HandlerFunc) *site {
 	t.Helper()
-	return serve(t, standard, "reverse_proxy "+newUpstream(t, upstream))
+	return serve(t, standardMeter, "reverse_proxy "+newUpstream(t, upstream))
 }
 
 func newUpstream(t *testing.T, h http.HandlerFunc) (address string) {

@@ -58,6 +58,20 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+func TestKeyTwiceIsNoKey(t *testing.T) {
+	s := serve(t, everyKey, "reverse_proxy "+newUpstream(t, upstreamSees))
+	r := s.request(t, "GET", "/plain/x", nil)
+	r.Header.Add("X-Api-Key", "alice")
+	res, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != 401 {
+		t.Error(res.Status)
+	}
+}
+
 func TestForwardKey(t *testing.T) {
 	s := serve(t, strings.Replace(everyKey, "key bearer", "key bearer\nforward_key", 1), "reverse_proxy "+newUpstream(t, upstreamSees))
 	if _, body := s.do(t, "GET", "/plain/x?api_key=k", "", "Authorization", "Bearer b"); body != "alice|Bearer b|/plain/x?api_key=k" {
@@ -75,8 +89,8 @@ func TestSignaturesAreNotTrustedUnasked(t *testing.T) {
 // What is matched is what the client sent; what an earlier handler made of it
 // is forwarded as it is.
 func TestRewritesStay(t *testing.T) {
-	s := serve(t, everyKey, "rewrite * /else%2fwhere\nreverse_proxy "+newUpstream(t, upstreamSees))
-	if res, body := s.do(t, "GET", "/pl%61in/x", ""); res.StatusCode != 200 || body != "||/else%2fwhere" {
+	s := serve(t, everyKey, "rewrite * /else/where\nreverse_proxy "+newUpstream(t, upstreamSees))
+	if res, body := s.do(t, "GET", "/pl%61in/x", ""); res.StatusCode != 200 || body != "||/else/where" {
 		t.Error(res.Status, body)
 	}
 }

@@ -125,7 +125,7 @@ func TestClientLeavesAllButTheLastByte(t *testing.T) {
 				w.(http.Flusher).Flush()
 				<-r.Context().Done() // the gateway hangs up when the client has
 			})
-			s := serve(t, standard, "reverse_proxy "+up+" {\nflush_interval -1\n}")
+			s := serve(t, standardMeter, "reverse_proxy "+up+" {\nflush_interval -1\n}")
 			c := s.raw(t, "POST /v2/p/image/tagging HTTP/1.1\r\nHost: x\r\nX-Api-Key: alice\r\nContent-Length: 0\r\n\r\n")
 			res, err := http.ReadResponse(bufio.NewReader(c), nil)
 			if err != nil {
@@ -170,7 +170,7 @@ func TestClientLeavesBeforeTheResponse(t *testing.T) {
 }
 
 func TestUpstreamDown(t *testing.T) {
-	s := serve(t, standard, "reverse_proxy "+freeAddress(t)+"\nhandle_errors {\nrespond \"sorry\" 200\n}")
+	s := serve(t, standardMeter, "reverse_proxy "+freeAddress(t)+"\nhandle_errors {\nrespond \"sorry\" 200\n}")
 	res, body := s.do(t, "GET", "/plain/x", "")
 	if res.StatusCode != 200 || body != "sorry" {
 		t.Fatal(res.Status, body)
@@ -203,7 +203,7 @@ func TestCloseDelimitedBody(t *testing.T) {
 
 func TestRetriesAreOneCall(t *testing.T) {
 	alive := newUpstream(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") })
-	s := serve(t, standard, fmt.Sprintf(`reverse_proxy %s %s {
+	s := serve(t, standardMeter, fmt.Sprintf(`reverse_proxy %s %s {
 		lb_policy first
 		lb_try_duration 5s
 		lb_try_interval 1ms
@@ -214,7 +214,7 @@ func TestRetriesAreOneCall(t *testing.T) {
 }
 
 func TestNobodyAnswered(t *testing.T) {
-	s := serve(t, standard, "")
+	s := serve(t, standardMeter, "")
 	s.do(t, "GET", "/plain/x", "")
 	s.expect(t, alice, not("failed-upstream"))
 }
@@ -227,7 +227,7 @@ func TestStatusSaysFailure(t *testing.T) {
 
 func TestPanicInALaterHandler(t *testing.T) {
 	for body, want := range map[string]string{"": "failed-upstream", "half": "failed-truncated"} {
-		s := serve(t, standard, fmt.Sprintf("route {\npanic_after %q\n}", body))
+		s := serve(t, standardMeter, fmt.Sprintf("route {\npanic_after %q\n}", body))
 		if _, err := http.DefaultTransport.RoundTrip(s.request(t, "GET", "/plain/x", nil)); err == nil && body == "" {
 			t.Error("a response came from a handler that panicked")
 		}
@@ -284,7 +284,7 @@ func TestEventsAreStreamedPromptly(t *testing.T) {
 
 func TestTwiceInARouteCountsOnce(t *testing.T) {
 	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Header.Get("X-Api-Key")) })
-	s := serve(t, "route {\n"+standard+"\n"+standard, "reverse_proxy "+up+"\n}")
+	s := serve(t, "route {\n"+standardMeter+"\n"+standardMeter, "reverse_proxy "+up+"\n}")
 	if res, body := s.do(t, "GET", "/plain/x", ""); res.StatusCode != 200 || body != "" {
 		t.Fatal(res.Status, body)
 	}
@@ -295,7 +295,7 @@ func TestFilesKeepTheKernelsCopy(t *testing.T) {
 	dir := t.TempDir()
 	content := strings.Repeat("0123456789", 100_000)
 	writeFile(t, dir+"/plain/big.txt", content)
-	s := serve(t, standard, "root * "+dir+"\nfile_server")
+	s := serve(t, standardMeter, "root * "+dir+"\nfile_server")
 	if _, body := s.do(t, "GET", "/plain/big.txt", ""); body != content {
 		t.Error("the file came out different")
 	}
@@ -313,7 +313,7 @@ func TestReloadWhileACallRuns(t *testing.T) {
 		<-finish
 		io.WriteString(w, "hello")
 	})
-	s := serve(t, standard, "reverse_proxy "+up)
+	s := serve(t, standardMeter, "reverse_proxy "+up)
 	result := make(chan error, 1)
 	go func() {
 		res, err := http.DefaultTransport.RoundTrip(s.request(t, "GET", "/plain/x", nil))
@@ -324,7 +324,7 @@ func TestReloadWhileACallRuns(t *testing.T) {
 		result <- err
 	}()
 	<-arrived
-	load(t, strings.TrimPrefix(s.url, "http://"), standard, "respond 503")
+	load(t, strings.TrimPrefix(s.url, "http://"), standardMeter, "respond 503")
 	close(finish)
 	if err := <-result; err != nil {
 		t.Fatal(err)

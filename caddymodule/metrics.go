@@ -27,6 +27,8 @@ var (
 		"Calls by operation and outcome: what paid for them, or why they were not billed.", []string{"operation", "outcome"}, nil)
 	unmeteredDesc = prometheus.NewDesc("tallygate_unmetered_total",
 		"Calls that could not be counted. Alert on any.", nil, nil)
+	presumedDesc = prometheus.NewDesc("tallygate_presumed_total",
+		"Calls counted although the end of their body lay beyond the prefix that the success rule looks at.", nil, nil)
 	settledDesc = prometheus.NewDesc("tallygate_settled_until_seconds",
 		"Unix time up to which usage is sealed, rated and debited.", nil, nil)
 	lagDesc = prometheus.NewDesc("tallygate_settlement_lag_seconds",
@@ -39,7 +41,7 @@ var (
 )
 
 func (collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{callsDesc, unmeteredDesc, settledDesc, lagDesc, syncAgeDesc, headDesc, accountsDesc} {
+	for _, d := range []*prometheus.Desc{callsDesc, unmeteredDesc, presumedDesc, settledDesc, lagDesc, syncAgeDesc, headDesc, accountsDesc} {
 		ch <- d
 	}
 }
@@ -55,6 +57,7 @@ func (collector) Collect(ch chan<- prometheus.Metric) {
 	st := s.Status()
 	gauge := func(d *prometheus.Desc, v float64) { ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v) }
 	ch <- prometheus.MustNewConstMetric(unmeteredDesc, prometheus.CounterValue, float64(st.Unmetered))
+	ch <- prometheus.MustNewConstMetric(presumedDesc, prometheus.CounterValue, float64(presumed.Load()))
 	gauge(settledDesc, float64(st.SettledUntil.Unix()))
 	gauge(lagDesc, st.Now.Sub(st.SettledUntil).Seconds())
 	gauge(syncAgeDesc, time.Duration(st.SyncAge).Seconds())

@@ -127,7 +127,7 @@ func TestRateValues(t *testing.T) {
 }
 
 func TestRefusalStyle(t *testing.T) {
-	styled := strings.TrimSuffix(standard, "}") + `
+	styled := strings.TrimSuffix(standardMeter, "}") + `
 	refusal recognition/* {
 		members error_code error_msg
 		status  arrears 403
@@ -150,7 +150,7 @@ func TestRefusalStyle(t *testing.T) {
 }
 
 func TestHandleErrors(t *testing.T) {
-	with := strings.TrimSuffix(standard, "}") + "handle_errors\n}"
+	with := strings.TrimSuffix(standardMeter, "}") + "handle_errors\n}"
 	s := serve(t, with, `reverse_proxy `+newUpstream(t, echo)+`
 	handle_errors {
 		respond "{err.status_code} {tallygate.reason} {tallygate.refusal_id} {tallygate.title}"
@@ -177,7 +177,7 @@ func TestBeforeTheGatewayIsOpen(t *testing.T) {
 }
 
 func TestObserveRefusesNothing(t *testing.T) {
-	observe := strings.Replace(standard, "meter {", "meter {\nmode observe", 1)
+	observe := strings.Replace(standardMeter, "meter {", "meter {\nmode observe", 1)
 	s := serve(t, observe, "reverse_proxy "+newUpstream(t, echo))
 	for _, c := range []struct {
 		path, key string

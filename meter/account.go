@@ -83,6 +83,7 @@ func (m *Meter) Load(v View) {
 	a := m.account(v.Number)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.packages = nil // what the fold of the journal's tail told, on its way to this view
 	a.apply(v)
 	for _, f := range v.FreeUsed {
 		a.state(f.Operation, f.Month).used = f.Calls

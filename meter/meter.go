@@ -38,6 +38,7 @@ type Meter struct {
 	keys   keyTable
 	nobody *Account // counts the calls that name no account
 	totals totals
+	warned sync.Once
 
 	accountLock sync.RWMutex
 	accounts    []*Account // by number; nil where none was put

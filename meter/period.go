@@ -145,7 +145,11 @@ func (m *Meter) file(h tally.Header) (*tally.File, error) {
 			return nil, err
 		}
 	}
-	return tally.Create(m.tallyConfig(), h)
+	f, err := tally.Create(m.tallyConfig(), h)
+	if err == nil && f.Warning() != nil {
+		m.warned.Do(func() { m.log.Warn("counters are kept on a doubtful file system", "reason", f.Warning()) })
+	}
+	return f, err
 }
 
 func discard(f *tally.File) error {

@@ -63,6 +63,9 @@ func (s *Service) resumeTallies() error {
 		if err != nil {
 			return fmt.Errorf("counters of an earlier run: %w", err)
 		}
+		if report.LowerBound() {
+			s.log.Error("counters of an earlier run may be too low: the machine lost power, or the file was damaged", "file", path)
+		}
 		for _, d := range report.Damaged {
 			s.log.Error("a counter was damaged", "file", path, "damage", fmt.Sprint(d))
 		}

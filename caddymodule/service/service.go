@@ -156,7 +156,9 @@ func (s *Service) period(unix int64) (start, length int64, month uint32) {
 // Apply makes new settings those of the running gateway. What is fixed in the
 // ledger cannot change: Fits says so beforehand.
 func (s *Service) Apply(n Settings) error {
-	s.settings.Store(&n)
+	if old := s.settings.Swap(&n); old.FlushInterval != n.FlushInterval {
+		s.meter.Cut() // or the new length would wait for the old one's end
+	}
 	if err := s.apply(n); err != nil {
 		return err
 	}
