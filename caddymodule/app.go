@@ -24,9 +24,7 @@ type appState struct {
 	config service.Config
 	log    *slog.Logger
 	open   *openLedger // from Start to Cleanup
-
-	started chan struct{} // closed when Start has opened the ledger
-	fate    *fate
+	fate   *fate
 }
 
 // Provision checks the configuration and reads the price book. It opens
@@ -60,7 +58,6 @@ func (a *App) Start() error {
 		return err
 	}
 	a.state.open = open
-	close(a.state.started)
 	return nil
 }
 

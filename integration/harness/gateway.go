@@ -13,6 +13,7 @@ package harness
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -107,8 +108,34 @@ func (g *Gateway) Start() error {
 	if g.process != nil {
 		return fmt.Errorf("starting the gateway: process %d runs", g.process.pid)
 	}
+	return g.run(startMax)
+}
+
+// Interrupt starts a process and kills it after a while, whether it served by
+// then or not: a crash during recovery. It fails if the process ends by itself.
+func (g *Gateway) Interrupt(after time.Duration) error {
+	if g.process != nil {
+		return fmt.Errorf("starting the gateway: process %d runs", g.process.pid)
+	}
+	began := time.Now()
+	switch err := g.run(after); {
+	case errors.Is(err, errPatience):
+		return nil
+	case err != nil:
+		return err
+	}
+	select {
+	case <-g.process.ended:
+		return fmt.Errorf("the gateway ended: %w", g.process.failure())
+	case <-time.After(after - time.Since(began)):
+	}
+	g.Kill()
+	return nil
+}
+
+func (g *Gateway) run(patience time.Duration) error {
 	before := len(g.Log())
-	p, err := startProcess(g.command("run", "--config", "Caddyfile", "--adapter", "caddyfile"), g.path("gateway.log"), startMax)
+	p, err := startProcess(g.command("run", "--config", "Caddyfile", "--adapter", "caddyfile"), g.path("gateway.log"), patience)
 	if err != nil {
 		return fmt.Errorf("starting the gateway: %w\n%s", err, tail(g.Log()[before:], 50))
 	}

@@ -24,6 +24,9 @@ type process struct {
 // confirmation is what Caddy echoes to --pingback once it serves.
 const confirmation = "the gateway serves"
 
+// errPatience: the process was killed before it served.
+var errPatience = errors.New("the process did not serve within")
+
 // startProcess runs a command with its output appended to a log file, and
 // returns when Caddy confirms that its configuration is up.
 func startProcess(cmd *exec.Cmd, log string, patience time.Duration) (*process, error) {
@@ -53,7 +56,7 @@ func startProcess(cmd *exec.Cmd, log string, patience time.Duration) (*process, 
 		return nil, fmt.Errorf("the process ended before it served: %w", p.failure())
 	case <-time.After(patience):
 		p.kill()
-		return nil, fmt.Errorf("the process did not serve within %s", patience)
+		return nil, fmt.Errorf("%w %s", errPatience, patience)
 	}
 }
 

@@ -92,6 +92,9 @@ func Open(cfg Config) (*Store, error) {
 	if err := s.room(min(cfg.Reserve, openReserve)); err != nil {
 		return nil, err
 	}
+	if err := sweep(cfg.Dir); err != nil {
+		return nil, err
+	}
 	var err error
 	if s.db, err = badger.Open(badgerOptions(cfg)); err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", cfg.Dir, err)

@@ -1,0 +1,247 @@
+package integration
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tallygate/tallygate/integration/harness"
+	"github.com/tallygate/tallygate/integration/upstream"
+)
+
+// number is a setting of the environment, to repeat or to prolong a test.
+func number(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
+}
+
+// TestKill kills the gateway at random instants, some of them within its
+// recovery, while customers call and pay. After every start, and in the end,
+// what clients saw ≤ what is counted ≤ what the upstream served (D2), the
+// surplus is in calls that were in flight at a kill, money is there once (D33),
+// and bills are counts × prices (D12).
+//
+// TALLYGATE_KILL_SEED and TALLYGATE_KILL_ROUNDS repeat a run and prolong it.
+func TestKill(t *testing.T) {
+	seed := number(t, "TALLYGATE_KILL_SEED", int(time.Now().UnixNano()&0xffffff))
+	rounds := number(t, "TALLYGATE_KILL_ROUNDS", 20)
+	t.Logf("TALLYGATE_KILL_SEED=%d TALLYGATE_KILL_ROUNDS=%d", seed, rounds)
+	chance := rand.New(rand.NewPCG(uint64(seed), 0))
+	r := newRig(t, harness.Config{}, map[string]any{"flush": "1s"})
+	r.start()
+	w := newKillTraffic(r)
+	defer w.end()
+
+	for round := range rounds {
+		w.gate.open()
+		time.Sleep(time.Duration(100+chance.IntN(1100)) * time.Millisecond)
+		if round%5 == 4 {
+			flush := fmt.Sprintf("%ds", []int{1, 2, 5, 1}[round/5%4])
+			if err := r.with(map[string]any{"flush": flush}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.Kill()
+		w.gate.shut()
+		for range []int{0, 0, 1, 2}[round%4] {
+			if err := r.Interrupt(time.Duration(chance.IntN(250)) * time.Millisecond); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.start()
+		w.check(fmt.Sprintf("after kill %d", round+1))
+	}
+	w.gate.open()
+	eventually(t, "money commands go on after the last kill", time.Minute, w.caughtUp())
+	w.end()
+	r.settle()
+	w.check("in the end")
+	w.checkBills()
+	if most := rounds * len(w.customers); w.lost() > most {
+		t.Errorf("%d calls got no answer: more than %d kills of %d clients can cause", w.lost(), rounds, len(w.customers))
+	}
+	t.Logf("%d calls seen to succeed, %d without an answer, %d payments", w.successes(), w.lost(), len(w.payments.done))
+	if err := r.Stop(); err != nil {
+		t.Error(err)
+	}
+	r.checkSealed(w)
+}
+
+// gate lets clients through while the gateway runs.
+type gate struct {
+	mu     sync.Mutex
+	opened chan struct{} // closed while it is open
+	isOpen bool
+}
+
+func newGate() *gate { return &gate{opened: make(chan struct{})} }
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.isOpen {
+		g.isOpen = true
+		close(g.opened)
+	}
+}
+
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.isOpen {
+		g.isOpen, g.opened = false, make(chan struct{})
+	}
+}
+
+func (g *gate) way() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.opened
+}
+
+// what names a count: an account and one of its operations.
+type what struct{ account, operation string }
+
+// killTraffic is customers who call, and some who pay, while the gateway is
+// killed.
+type killTraffic struct {
+	*rig
+	gate      *gate
+	customers []*customer
+	payments  payments
+	stop      chan struct{} // no new calls and commands
+	abort     chan struct{} // the test has failed: no more tries
+	once      sync.Once
+	clients   sync.WaitGroup
+
+	mu      sync.Mutex
+	seen    map[what]int // successes that a client saw whole
+	unknown map[what]int // calls that got no whole answer
+	billed  uint64       // by the statements, for all accounts
+}
+
+func newKillTraffic(r *rig) *killTraffic {
+	w := &killTraffic{rig: r, gate: newGate(), stop: make(chan struct{}), abort: make(chan struct{}), seen: map[what]int{}, unknown: map[what]int{}}
+	for _, account := range []string{"mixed", "plain", "search"} {
+		r.open(account, "2000.00")
+	}
+	r.subscribe("search", "s2500k-10")
+	r.api(harness.Request{Path: "/tallygate/accounts/mixed/packages", Header: once("first package"), Body: map[string]any{"package": "tagging-300"}}, nil)
+	for _, c := range []customer{
+		{account: "mixed", operation: "recognition/image-tagging"},
+		{account: "mixed", operation: "recognition/image-tagging", fault: "delay=5ms"},
+		{account: "mixed", operation: "recognition/media-tagging", fault: "slow-body=20ms"},
+		{account: "plain", operation: "recognition/media-tagging"},
+		{account: "plain", operation: "recognition/image-tagging", fault: "chunked"},
+		{account: "plain", operation: "recognition/image-tagging", fault: "error-in-200", fails: true},
+		{account: "search", operation: "search/add", fault: "delay=30ms"},
+		{account: "mixed", operation: "recognition/image-tagging", fault: "truncate,delay=10ms", fails: true},
+		{account: "plain", operation: "recognition/media-tagging", fault: "status=503,delay=10ms", fails: true},
+	} {
+		c.site, c.http = r.URL(), connections()
+		w.customers = append(w.customers, &c)
+		w.clients.Go(func() { w.run(&c) })
+	}
+	w.pay()
+	return w
+}
+
+// run calls whenever the gateway runs.
+func (w *killTraffic) run(c *customer) {
+	defer c.http.CloseIdleConnections()
+	for {
+		select {
+		case <-w.stop:
+			return
+		case <-w.gate.way():
+		}
+		a := c.call()
+		w.note(c, a)
+		if a.err != nil { // killed: the gate is about to be shut
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+}
+
+func (w *killTraffic) note(c *customer, a sight) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	id := what{c.account, c.operation}
+	switch {
+	case c.fails, a.status == http.StatusTooManyRequests, errors.Is(a.err, syscall.ECONNREFUSED):
+	case a.ok():
+		w.seen[id]++
+	case a.err != nil:
+		w.unknown[id]++
+	default:
+		w.t.Errorf("%s %s: status %d: %s", c.account, c.operation, a.status, a.body)
+	}
+}
+
+// end waits for the clients; commands that were sent are acknowledged first,
+// unless the test has failed.
+func (w *killTraffic) end() {
+	w.once.Do(func() {
+		close(w.stop)
+		if w.t.Failed() {
+			close(w.abort)
+		}
+		w.clients.Wait()
+	})
+}
+
+// check compares three views of every count; no call is in flight.
+func (w *killTraffic) check(when string) {
+	w.t.Helper()
+	served := map[what]int{}
+	for e, err := range upstream.Truth(w.truth) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if account, _, ok := cutID(e.RequestID); ok && e.Success {
+			served[what{account, e.Operation}]++
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, account := range []string{"mixed", "plain", "search"} {
+		counts := w.usage(account).counted()
+		for operation := range rigPaths {
+			id := what{account, operation}
+			seen, counted := w.seen[id], int(counts[operation])
+			if seen > counted || counted > served[id] || counted-seen > w.unknown[id] {
+				w.t.Fatalf("%s: %s %s: clients saw %d successes, %d are counted, the upstream served %d; %d calls got no answer",
+					when, account, operation, seen, counted, served[id], w.unknown[id])
+			}
+		}
+	}
+}
+
+func (w *killTraffic) lost() (n int) {
+	for _, unknown := range w.unknown {
+		n += unknown
+	}
+	return n
+}
+
+func (w *killTraffic) successes() (n int) {
+	for _, seen := range w.seen {
+		n += seen
+	}
+	return n
+}
