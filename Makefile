@@ -42,8 +42,9 @@ fuzz: ## Fuzz every target for FUZZTIME (default 30s) each.
 	done
 
 ROUNDS ?= 200
-torture: build ## Kill the gateway under load, ROUNDS times (default 200), and reconcile after each; SEED replays a run.
-	cd integration && TALLYGATE_BINARY=$(CURDIR)/$(BUILD)/tallygate TALLYGATE_ROUNDS=$(ROUNDS) TALLYGATE_SEED=$(SEED) go test -timeout 6h -count 1 -v -run 'Kill' .
+torture: build ## Kill the gateway under load, ROUNDS times (default 200), and reconcile; SEED replays a run.
+	cd integration && TALLYGATE_BINARY=$(CURDIR)/$(BUILD)/tallygate TALLYGATE_KILL_ROUNDS=$(ROUNDS) TALLYGATE_KILL_SEED=$(SEED) \
+		go test -timeout 12h -count 1 -v -run '^TestKill$$' .
 
 clean: ## Remove what was built. The demo's ledger in data/ stays.
 	rm -rf $(BUILD)

@@ -48,10 +48,27 @@ func (e *Engine) bookStart(b *pricebook.Book) int64 {
 	}
 	now := e.Now() / int64(time.Second)
 	start := rating.HourEnd(now, e.Zone)
-	if !pricebook.SameRates(latest.Book, b) {
-		_, start = rating.MonthBounds(rating.MonthOf(now, e.Zone), e.Zone)
+	monthStart, monthEnd := rating.MonthBounds(rating.MonthOf(now, e.Zone), e.Zone)
+	for _, known := range e.booksSince(monthStart) {
+		if !pricebook.SameRates(known.Book, b) {
+			start = monthEnd
+		}
 	}
 	return max(start, latest.From)
+}
+
+// booksSince are the books that are in force at an instant or later. An
+// operation may be in an older one of them and not in the newest.
+func (e *Engine) booksSince(unix int64) []bookInForce {
+	e.metaLock.RLock()
+	defer e.metaLock.RUnlock()
+	first := 0
+	for i, b := range e.books {
+		if b.From <= unix {
+			first = i
+		}
+	}
+	return e.books[first:]
 }
 
 // registerOperations gives numbers to the operations that have none.
@@ -106,7 +123,7 @@ func (e *Engine) EachBook(f func(from int64, b *pricebook.Book)) {
 	}
 }
 
-// rates prices the operations of a period. An operation that the book of the
+// rates prices the pay-per-use operations of a period. One that the book of the
 // period lacks is priced by the latest book that had it: a call may outlive the
 // book it was admitted under (D6).
 func (e *Engine) rates(start int64) account.Rates {
@@ -116,7 +133,7 @@ func (e *Engine) rates(start int64) account.Rates {
 		defer e.metaLock.RUnlock()
 		for _, b := range slices.Backward(e.books) {
 			if b.From <= start {
-				if op, ok := b.Book.Operation(name); ok {
+				if op, ok := b.Book.Operation(name); ok && op.Funding == pricebook.PayPerUse {
 					return op, true
 				}
 			}

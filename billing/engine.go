@@ -10,6 +10,7 @@ import (
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/ledger/journal"
+	"github.com/tallygate/tallygate/ledger/usage"
 	"github.com/tallygate/tallygate/rating/money"
 )
 
@@ -67,11 +68,13 @@ type Engine struct {
 	applied   uint64             // newest input whose effect is in memory, but for periods
 
 	recovering bool
+	unflushed  int               // what recovery has folded since it flushed, about in lines
 	unrecorded map[uint64][]byte // period → hash of its results, no record of it seen
 
-	settleLock sync.Mutex // guards what follows, and unrecorded
-	lastSealed int64      // start of the newest period that this run appended
-	emptyUntil int64      // periods up to here were empty and are not recorded yet
+	settleLock sync.Mutex  // guards what follows, and unrecorded
+	sealed     *usage.File // of the period that is being appended
+	lastSealed int64       // start of the newest period that this run appended
+	emptyUntil int64       // periods up to here were empty and are not recorded yet
 
 	flushLock sync.Mutex
 	backlog   []ledger.Step
@@ -100,9 +103,6 @@ func Open(c Config) (*Engine, error) {
 			return nil, err
 		}
 	}
-	if err := e.agree(); err != nil {
-		return nil, err
-	}
 	if err := e.append(inputStart, startInput{Node: c.Node}); err != nil {
 		return nil, err
 	}
@@ -114,7 +114,8 @@ func Open(c Config) (*Engine, error) {
 	return e, nil
 }
 
-// agree refuses settings that the ledger was not created with (D7).
+// agree refuses settings that the ledger was not created with (D7), before
+// anything is folded by them.
 func (e *Engine) agree() error {
 	m := e.meta
 	switch {

@@ -66,6 +66,19 @@ func openRig(t fataler, dir string, now time.Time) *rig {
 }
 
 func (r *rig) open(t fataler) {
+	r.openFiles(t)
+	var err error
+	r.Engine, err = Open(Config{Store: r.store, Journal: r.log, UsageDir: filepath.Join(r.dir, "usage"), Node: "n1",
+		Now: func() int64 { return r.now }, Currency: book.Currency, Zone: time.UTC})
+	if err == nil {
+		_, err = r.SetPriceBook(book)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rig) openFiles(t fataler) {
 	if bookErr != nil {
 		t.Fatal(bookErr)
 	}
@@ -80,11 +93,6 @@ func (r *rig) open(t fataler) {
 	r.store, err = badgerstore.Open(badgerstore.Config{Dir: filepath.Join(r.dir, "badger")})
 	must()
 	r.log, _, err = journal.Open(journal.Config{Dir: filepath.Join(r.dir, "journal"), SegmentSize: 1 << 20})
-	must()
-	r.Engine, err = Open(Config{Store: r.store, Journal: r.log, UsageDir: filepath.Join(r.dir, "usage"), Node: "n1",
-		Now: func() int64 { return r.now }, Currency: book.Currency, Zone: time.UTC})
-	must()
-	_, err = r.SetPriceBook(book)
 	must()
 }
 

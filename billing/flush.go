@@ -1,16 +1,11 @@
 package billing
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/tallygate/tallygate/ledger"
 )
-
-// stepBlocks is how many blocks one commit takes: within what a transaction of
-// an embedded store holds.
-const stepBlocks = 16
 
 func (e *Engine) flushLoop() {
 	defer e.stopped.Done()
@@ -33,10 +28,11 @@ func (e *Engine) flushLoop() {
 func (e *Engine) Flush() error {
 	e.flushLock.Lock()
 	defer e.flushLock.Unlock()
-	if len(e.backlog) == 0 {
+	err := e.drain() // what an earlier flush could not commit
+	if err == nil {
 		e.backlog = e.collect()
+		err = e.drain()
 	}
-	err := e.drain()
 	e.metaLock.Lock()
 	e.flushErr = err
 	e.metaLock.Unlock()
@@ -48,8 +44,7 @@ func (e *Engine) Flush() error {
 
 func (e *Engine) drain() error {
 	for len(e.backlog) > 0 {
-		err := e.Store.Commit(e.backlog[0])
-		if err != nil && !errors.Is(err, ledger.ErrStale) {
+		if err := e.Store.Commit(e.backlog[0]); err != nil {
 			return fmt.Errorf("folding into the ledger: %w", err)
 		}
 		e.backlog = e.backlog[1:]
@@ -62,28 +57,22 @@ func (e *Engine) drain() error {
 func (e *Engine) collect() []ledger.Step {
 	e.inputs.Lock()
 	defer e.inputs.Unlock()
-	var steps []ledger.Step
-	step, blocks := ledger.Step{}, 0
+	var steps packer
 	for _, b := range e.blocks.all() {
 		if !b.dirty {
 			continue
 		}
 		part := b.step
 		part.Blocks = []ledger.Block{b.snapshot()}
-		step = join(step, part)
+		e.recent.latestOwners(part.Keys)
+		steps.add(part)
 		b.step, b.dirty = ledger.Step{}, false
-		if blocks++; blocks%stepBlocks == 0 {
-			steps, step = append(steps, step), ledger.Step{}
-		}
 	}
 	if last, ok := e.collectMeta(); ok {
-		step = join(step, last)
-	}
-	if step.Meta != nil || len(step.Blocks) > 0 {
-		steps = append(steps, step)
+		steps.add(last)
 	}
 	e.recent.turn()
-	return steps
+	return steps.end()
 }
 
 func (e *Engine) collectMeta() (ledger.Step, bool) {
@@ -96,25 +85,12 @@ func (e *Engine) collectMeta() (ledger.Step, bool) {
 	meta.Folded = e.applied
 	if len(e.periods) > 0 { // not in every block yet: a restart must see it again
 		meta.Folded = min(meta.Folded, e.periods[0].seq-1)
+		meta.Policy = e.periods[0].period.Policy
 	}
 	e.meta.Folded = meta.Folded
 	books := e.newBooks
 	e.newBooks, e.metaDirty = nil, len(e.periods) > 0
 	return ledger.Step{Meta: &meta, Books: books}, true
-}
-
-func join(a, b ledger.Step) ledger.Step {
-	if b.Meta != nil {
-		a.Meta = b.Meta
-	}
-	a.Blocks = append(a.Blocks, b.Blocks...)
-	a.Hours = append(a.Hours, b.Hours...)
-	a.Movements = append(a.Movements, b.Movements...)
-	a.Answers = append(a.Answers, b.Answers...)
-	a.Books = append(a.Books, b.Books...)
-	a.Accounts = merge(a.Accounts, b.Accounts)
-	a.Keys = merge(a.Keys, b.Keys)
-	return a
 }
 
 // writable refuses commands while the ledger cannot follow.

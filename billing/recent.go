@@ -47,6 +47,16 @@ func (r *recent) put(s ledger.Step) {
 	}
 }
 
+// latestOwners brings the owners of keys up to date, before they are flushed: a
+// key may have gone from an account of one block to one of another.
+func (r *recent) latestOwners(keys map[[32]byte]uint32) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for h := range keys {
+		keys[h] = r.gen[0].keys[h]
+	}
+}
+
 // find looks in both generations, the newer first, and then in the ledger.
 func find[K comparable, V any](r *recent, of func(names) map[K]V, key K, stored func(K) (V, error)) (V, error) {
 	r.mu.RLock()

@@ -6,11 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/ledger/journal"
 	"github.com/tallygate/tallygate/rating/pricebook"
+)
+
+// Recovery flushes when it has folded so many lines of usage. They bound its
+// memory; any other record counts for a few.
+const (
+	recoverLines  = 1 << 18
+	linesOfRecord = 64
 )
 
 // recover loads the ledger and folds the journal's tail into it.
@@ -22,6 +30,11 @@ func (e *Engine) recover() error {
 		return fmt.Errorf("reading the ledger: %w", err)
 	}
 	e.meta, e.applied = meta, meta.Folded
+	if meta.ID != "" {
+		if err := e.agree(); err != nil {
+			return err
+		}
+	}
 	books, err := e.Store.PriceBooks()
 	if err != nil {
 		return fmt.Errorf("reading the ledger's price books: %w", err)
@@ -39,10 +52,12 @@ func (e *Engine) recover() error {
 		if err := e.fold(rec); err != nil {
 			return fmt.Errorf("folding journal record %d (%s): %w", rec.Seq, rec.Kind, err)
 		}
-		if folded++; folded%4096 == 0 {
+		folded++
+		if e.unflushed += linesOfRecord; e.unflushed > recoverLines {
 			if err := e.Flush(); err != nil {
 				return err
 			}
+			e.unflushed = 0
 		}
 	}
 	if folded == 0 {
@@ -86,6 +101,7 @@ func (e *Engine) applyGlobal(rec journal.Record) error {
 			return err
 		}
 		e.meta.ID, e.meta.Currency, e.meta.Zone, e.meta.Test = in.ID, in.Currency, in.Zone, in.Test
+		return e.agree()
 	case inputOperations:
 		in, err := decode[operationsInput](rec.Seq, rec.Payload)
 		if err != nil {
@@ -169,6 +185,7 @@ func (e *Engine) foldCommand(rec journal.Record) error {
 	}
 	defer e.blocks.unlock(b)
 	if b.folded >= rec.Seq {
+		e.keepKey(b, number, cmd)
 		e.noteApplied(rec.Seq, number)
 		return nil
 	}
@@ -177,4 +194,23 @@ func (e *Engine) foldCommand(rec journal.Record) error {
 		return err
 	}
 	return e.take(b, rec, in, next, effects)
+}
+
+// keepKey writes the owner of a key again, where the ledger has the block that
+// got the key, but maybe not the one that gave it up before: folding that one
+// once more ends the key's ownership.
+func (e *Engine) keepKey(b *block, number uint32, cmd account.Command) {
+	add, ok := cmd.(*account.AddKey)
+	a := b.account(number)
+	if !ok || a == nil {
+		return
+	}
+	for _, k := range a.Keys {
+		if hex.EncodeToString(k.Hash[:]) == strings.ToLower(add.Hash) {
+			owned := ledger.Step{Keys: map[[32]byte]uint32{k.Hash: number}}
+			e.recent.put(owned)
+			b.add(owned)
+			b.dirty = true
+		}
+	}
 }

@@ -3,10 +3,12 @@ package billing
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/ledger"
@@ -20,7 +22,7 @@ type sealedPeriod struct {
 	seq     uint64
 	period  account.Period
 	file    *usage.File
-	results map[uint32][32]byte // hash of what each block's charges were
+	results sync.Map // block → [32]byte, the hash of what its charges were
 }
 
 // Settle seals the counts of a period and debits them: sealed file, journal
@@ -49,7 +51,9 @@ func (e *Engine) Settle(start, length int64, counts []account.Count) error {
 		return err
 	}
 	in.Since = settled
-	if err := e.append(inputPeriod, in); err != nil {
+	err = e.append(inputPeriod, in)
+	e.sealed = nil
+	if err != nil {
 		return err
 	}
 	e.lastSealed = start
@@ -76,18 +80,26 @@ func (e *Engine) monthEnds(at int64) bool {
 	return start == at
 }
 
-// seal writes the sealed file. One of the same name that no record names is of
-// a run that ended before it could write the record.
+// seal writes the sealed file and opens it: what can fail fails before the
+// journal has the record. A file of the same name with other content is of a run
+// that ended before it could write the record; with the same content it stays,
+// since a journal that failed may hold the record all the same.
 func (e *Engine) seal(start, length int64, counts []account.Count) (periodInput, error) {
 	in := periodInput{Start: start, Length: length}
 	if len(counts) == 0 {
 		return in, nil
 	}
 	header := usage.Header{Node: e.Node, Start: start, Length: length, Operations: e.Meta().Operations}
-	if err := os.Remove(filepath.Join(e.UsageDir, header.Name())); err != nil && !os.IsNotExist(err) {
-		return in, err
-	}
+	path := filepath.Join(e.UsageDir, header.Name())
 	info, err := usage.Write(e.UsageDir, header, counts)
+	if errors.Is(err, usage.ErrConflict) {
+		if err = os.Remove(path); err == nil {
+			info, err = usage.Write(e.UsageDir, header, counts)
+		}
+	}
+	if err == nil {
+		e.sealed, err = usage.Open(path)
+	}
 	if err != nil {
 		return in, fmt.Errorf("sealing the period: %w", err)
 	}
@@ -106,14 +118,17 @@ func (e *Engine) openPeriod(rec journal.Record) error {
 	if in.File == "" {
 		return nil
 	}
-	file, err := usage.Open(filepath.Join(e.UsageDir, in.File))
-	if err != nil {
-		return fmt.Errorf("sealed file %s: %w", in.File, err)
+	file := e.sealed
+	if e.recovering {
+		e.unflushed += in.Lines
+		if file, err = usage.Open(filepath.Join(e.UsageDir, in.File)); err != nil {
+			return fmt.Errorf("sealed file %s: %w", in.File, err)
+		}
 	}
 	if info := file.Info(); info.Hash != [32]byte(in.Hash) {
 		return fmt.Errorf("sealed file %s is not the one that journal record %d names: its hash is %x", in.File, rec.Seq, info.Hash)
 	}
-	e.periods = append(e.periods, &sealedPeriod{seq: rec.Seq, file: file, results: make(map[uint32][32]byte),
+	e.periods = append(e.periods, &sealedPeriod{seq: rec.Seq, file: file,
 		period: account.Period{Start: in.Start, End: in.Start + in.Length, Policy: e.meta.Policy,
 			Month: uint32(rating.MonthOf(in.Start, e.Zone))}})
 	return nil
@@ -150,11 +165,12 @@ func (e *Engine) closePeriod(p *sealedPeriod) {
 	e.inputs.Unlock()
 	h := sha256.New()
 	for n := range p.file.Blocks() {
-		result, ok := p.results[n]
+		result, ok := p.results.Load(n)
 		if !ok {
 			return // an earlier run settled part of it: only a refold can tell the whole
 		}
-		h.Write(result[:])
+		hash := result.([32]byte)
+		h.Write(hash[:])
 	}
 	e.unrecorded[p.seq] = h.Sum(nil)
 }
@@ -234,7 +250,7 @@ func (e *Engine) settleBlock(b *block, p *sealedPeriod, counts []account.Count) 
 	e.tellArrears(b.accounts[:], after[:])
 	b.accounts, b.folded, b.dirty = after, p.seq, true
 	b.step.Hours = append(b.step.Hours, hour)
-	p.results[b.number] = hashCharges(hour)
+	p.results.Store(b.number, hashCharges(hour))
 	return nil
 }
 

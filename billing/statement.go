@@ -23,7 +23,7 @@ func (e *Engine) Statement(id string, month rating.Month) (rating.Statement, err
 	}
 	in := rating.StatementInput{Number: fmt.Sprintf("%s-%s", id, month), Account: h.account.ID,
 		Customer: h.account.Customer, Month: month, Currency: e.Currency,
-		BookHashes: e.bookHashes(start, end), Ops: e.operations(start)}
+		BookHashes: e.bookHashes(start, end), Ops: e.operations(end - 1)}
 	if err := e.addUsage(&in, h, end); err != nil {
 		return rating.Statement{}, err
 	}
@@ -33,8 +33,10 @@ func (e *Engine) Statement(id string, month rating.Month) (rating.Statement, err
 	return rating.Build(in)
 }
 
-func (e *Engine) operations(start int64) func(string) *pricebook.Operation {
-	rates := e.rates(start)
+// operations finds a month's rates by one of its instants. The last finds those
+// of operations that were new in the month, too: its rates do not change (D35).
+func (e *Engine) operations(at int64) func(string) *pricebook.Operation {
+	rates := e.rates(at)
 	return func(name string) *pricebook.Operation {
 		number, _ := e.OperationNumber(name)
 		op, _ := rates(number)

@@ -47,7 +47,7 @@ func (m *Meter) Admit(c Call) (h Hold, v Verdict) {
 	}
 	a.mu.Lock()
 	v.At, v.Account = m.clock.Now(), a.number
-	if p, err := m.periodAt(v.At.Event); err != nil {
+	if p, err := m.arrival(v.At.Event); err != nil {
 		m.unavailable(&c, &v)
 	} else {
 		v.At.Event = max(v.At.Event, p.start) // the swap of periods decides at equal instants

@@ -47,12 +47,12 @@ func (c *WallClock) Now() Instant {
 // leaves event time as it is. It returns wall minus event time before that.
 func (c *WallClock) Follow() (disagreement time.Duration, followed bool) {
 	wall := time.Now()
-	mono := int64(wall.Sub(c.start))
-	d := time.Duration(wall.UnixNano() - (mono + c.offset.Load()))
+	mono, offset := int64(wall.Sub(c.start)), c.offset.Load()
+	d := time.Duration(wall.UnixNano() - (mono + offset))
 	if d.Abs() > MaxDisagreement {
 		return d, false
 	}
-	c.offset.Add(int64(d))
+	c.offset.CompareAndSwap(offset, offset+int64(d)) // else somebody else has just followed
 	return d, true
 }
 

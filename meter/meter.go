@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,9 +45,11 @@ type Meter struct {
 	accountLock sync.RWMutex
 	accounts    []*Account // by number; nil where none was put
 
+	stopping   atomic.Bool // no call is admitted any more
 	current    atomic.Pointer[period]
 	periodLock sync.Mutex // guards what follows, and the change of current
 	closing    []*period  // ended, not yet dropped, oldest first
+	outlived   []*period  // dropped, maybe before all their calls ended
 	catalogs   []*Catalog
 	floor      int64       // the next period begins here or later, Unix seconds
 	shut       bool        // no period begins any more
@@ -97,12 +101,21 @@ func (m *Meter) SyncAge() time.Duration {
 // and closes the tally files. They stay, for the next start. Where calls are
 // still in flight then, the files stay mapped, so that these can be counted.
 func (m *Meter) Close(ctx context.Context) error {
+	m.stopping.Store(true)
+	m.barrier() // whoever was admitted is in flight
+	late := m.awaitLate(ctx)
 	m.periodLock.Lock()
 	m.shut = true
 	periods := m.closing
 	m.closing = nil
-	if p := m.current.Swap(nil); p != nil {
-		periods = append(periods, p)
+	last := m.current.Load()
+	if last != nil {
+		periods = append(periods, last)
+	}
+	if late == 0 {
+		m.current.Store(nil)
+	} else if last != nil {
+		last.end.Store(math.MaxInt64)
 	}
 	prepared := m.prepared
 	m.prepared = nil
@@ -113,19 +126,45 @@ func (m *Meter) Close(ctx context.Context) error {
 		errs = append(errs, discard(prepared))
 	}
 	for _, p := range periods {
-		if p.drained(ctx) {
+		calls := int64(0)
+		if p == last {
+			calls = late // they are counted here
+		}
+		if p.drained(ctx) && calls == 0 {
 			errs = append(errs, p.file.Close())
 		} else {
-			m.log.Warn("calls outlive the gateway; they are counted when they end, if the process lives", "calls", p.inflight.Load())
+			m.log.Warn("calls outlive the gateway; they are counted when they end, if the process lives", "calls", calls+p.inflight.Load())
 			errs = append(errs, p.file.Sync())
 		}
 	}
 	return errors.Join(errs...)
 }
 
+// awaitLate waits for the calls that outlived the sealing of their period, and
+// returns how many still run when the context ends.
+func (m *Meter) awaitLate(ctx context.Context) (calls int64) {
+	m.periodLock.Lock()
+	periods := slices.Clone(m.outlived)
+	for _, p := range m.closing {
+		if p.closed.Load() {
+			periods = append(periods, p)
+		}
+	}
+	m.periodLock.Unlock()
+	for _, p := range periods {
+		if !p.drained(ctx) {
+			calls += p.inflight.Load()
+		}
+	}
+	return calls
+}
+
+// idle reports whether all calls of the period have ended.
+func (p *period) idle() bool { return p.inflight.Load() == 0 }
+
 // drained waits until no call of the period is in flight.
 func (p *period) drained(ctx context.Context) bool {
-	for pause := 50 * time.Microsecond; p.inflight.Load() > 0; pause = min(2*pause, 20*time.Millisecond) {
+	for pause := 50 * time.Microsecond; !p.idle(); pause = min(2*pause, 20*time.Millisecond) {
 		select {
 		case <-ctx.Done():
 			return false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,6 +66,15 @@ func (m *Meter) periodAt(now int64) (*period, error) {
 	return m.Roll(now)
 }
 
+// arrival is periodAt for a call that arrives: none is admitted once the meter
+// closes, while those in flight are still counted.
+func (m *Meter) arrival(now int64) (*period, error) {
+	if m.stopping.Load() {
+		return nil, errShut
+	}
+	return m.periodAt(now)
+}
+
 var errShut = errors.New("the gateway is stopping")
 
 // Roll makes the period of an instant current if it is later than the present
@@ -115,12 +125,17 @@ func (m *Meter) SetFloor(settled int64) {
 }
 
 // Cut ends the current period at the next whole second instead of its own end,
-// and returns that instant in Unix seconds. Roll begins the next one then.
+// and returns that instant in Unix seconds. Roll begins the next one then. A
+// period that a clock put back has not reached yet lasts a second.
 func (m *Meter) Cut() int64 {
 	m.periodLock.Lock()
 	defer m.periodLock.Unlock()
-	at := m.clock.Now().Event/int64(time.Second) + 1
-	if p := m.current.Load(); p != nil && nanos(at) < p.end.Load() {
+	now, p := m.clock.Now().Event, m.current.Load()
+	if p != nil {
+		now = max(now, p.start)
+	}
+	at := now/int64(time.Second) + 1
+	if p != nil && !m.shut && nanos(at) < p.end.Load() {
 		p.end.Store(nanos(at))
 	}
 	return at
@@ -197,11 +212,15 @@ func (m *Meter) Resume(f *tally.File, end int64) {
 	}
 	m.periodLock.Lock()
 	defer m.periodLock.Unlock()
+	if old := m.current.Swap(nil); old != nil { // by a clock that was put back it is not over
+		m.closing = append(m.closing, old)
+	}
 	if m.clock.Now().Event < p.end.Load() {
 		m.current.Store(p)
 		return
 	}
 	m.closing = append(m.closing, p)
+	m.floor = max(m.floor, p.end.Load()/int64(time.Second)) // periods may be longer now
 }
 
 // adopt lets later calls of a line find the slot it had before a restart.
@@ -285,6 +304,7 @@ func (m *Meter) Drop(e Ended) error {
 			break
 		}
 	}
+	m.outlived = append(slices.DeleteFunc(m.outlived, (*period).idle), e.p)
 	m.periodLock.Unlock()
 	return discard(e.p.file)
 }

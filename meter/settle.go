@@ -59,7 +59,7 @@ func (m *Meter) Refuse(c Call, reason account.Kind) (v Verdict) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	v.At, v.Account, v.Reason = m.clock.Now(), a.number, reason
-	p, err := m.periodAt(v.At.Event)
+	p, err := m.arrival(v.At.Event)
 	if err != nil {
 		m.unavailable(&c, &v)
 		return v

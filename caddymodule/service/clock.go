@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tallygate/tallygate/meter"
@@ -14,6 +15,7 @@ import (
 // testClock is a clock that stands still and remembers where, across restarts.
 type testClock struct {
 	*meter.TestClock
+	mu   sync.Mutex // from the check to the change
 	path string
 }
 
@@ -34,12 +36,14 @@ func (s *Service) openClock() (meter.Clock, error) {
 	case at.IsZero():
 		at = time.Now().UTC().Truncate(time.Second)
 	}
-	c := &testClock{meter.NewTestClock(at), s.path("clock")}
+	c := &testClock{TestClock: meter.NewTestClock(at), path: s.path("clock")}
 	return c, c.Set(at)
 }
 
 // Set moves the clock forward and writes down where it is.
 func (c *testClock) Set(to time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if to.UnixNano() < c.Now().Event {
 		return fmt.Errorf("%w: it is %s", meter.ErrClockBackwards, c.Now().Time().Format(time.RFC3339Nano))
 	}

@@ -49,7 +49,7 @@ func (s *Service) openMeter() error {
 // resumeTallies takes up the counters of earlier runs in order. A tally of a
 // period that the ledger has settled is left from a run that ended before it
 // could remove it; an empty one may have been made ahead of its time.
-func (s *Service) resumeTallies() error {
+func (s *Service) resumeTallies() (err error) {
 	if err := tally.Sweep(s.path("tally")); err != nil {
 		return err
 	}
@@ -58,6 +58,11 @@ func (s *Service) resumeTallies() error {
 		return err
 	}
 	var open []*tally.File
+	defer func() {
+		for _, f := range open { // not taken up
+			err = errors.Join(err, f.Close())
+		}
+	}()
 	for _, path := range paths {
 		f, report, err := tally.Open(tally.Config{SyncInterval: s.config.SyncInterval, OnSyncError: s.syncFailed}, path)
 		if err != nil {
@@ -77,12 +82,13 @@ func (s *Service) resumeTallies() error {
 		}
 		open = append(open, f)
 	}
-	for i, f := range open {
+	for len(open) > 0 {
 		end := int64(math.MaxInt64 / int64(time.Second))
-		if i+1 < len(open) {
-			end = open[i+1].Header().Start
+		if len(open) > 1 {
+			end = open[1].Header().Start
 		}
-		s.meter.Resume(f, end)
+		s.meter.Resume(open[0], end)
+		open = open[1:]
 	}
 	return nil
 }

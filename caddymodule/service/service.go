@@ -86,6 +86,10 @@ func Open(c Config) (*Service, error) {
 	s.life, s.stop = context.WithCancel(context.Background())
 	s.settings.Store(&c.Settings)
 	if err := s.start(); err != nil {
+		s.stop()
+		if s.meter != nil { // its files are locked by this process
+			err = errors.Join(err, s.meter.Close(s.life))
+		}
 		return nil, errors.Join(err, s.release())
 	}
 	s.stopped.Add(1)
@@ -156,13 +160,13 @@ func (s *Service) period(unix int64) (start, length int64, month uint32) {
 // Apply makes new settings those of the running gateway. What is fixed in the
 // ledger cannot change: Fits says so beforehand.
 func (s *Service) Apply(n Settings) error {
-	if old := s.settings.Swap(&n); old.FlushInterval != n.FlushInterval {
-		s.meter.Cut() // or the new length would wait for the old one's end
-	}
 	if err := s.apply(n); err != nil {
 		return err
 	}
 	s.putCatalogs()
+	if old := s.settings.Swap(&n); old.FlushInterval != n.FlushInterval {
+		s.meter.Cut() // or the new length would wait for the old one's end
+	}
 	s.wake()
 	return nil
 }
@@ -211,7 +215,9 @@ func (s *Service) OpenCounts(number uint32) map[account.Line]uint64 {
 func (s *Service) Close(ctx context.Context) error {
 	s.stop()
 	s.stopped.Wait()
+	s.settleLock.Lock() // a settlement on demand may be reading the counters
 	err := s.meter.Close(ctx)
+	s.settleLock.Unlock()
 	return errors.Join(err, s.release())
 }
 

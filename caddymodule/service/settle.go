@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 func (s *Service) loop() {
 	defer s.stopped.Done()
 	for {
-		if err := s.tick(); err != nil {
+		if err := s.tick(); err != nil && s.life.Err() == nil {
 			s.log.Error("settlement failed and is tried again", "error", err)
 		}
 		timer := time.NewTimer(s.untilNext())
@@ -51,13 +52,13 @@ func (s *Service) tick() error {
 			s.log.Error("the wall clock and event time disagree; event time goes on with monotonic time", "disagreement", d.String())
 		}
 	}
-	if _, err := s.meter.Roll(s.clock.Now().Event); err != nil {
-		return err
+	_, err := s.meter.Roll(s.clock.Now().Event)
+	if err == nil {
+		if err = s.meter.Prepare(); err != nil {
+			err = fmt.Errorf("preparing the next period's counters: %w", err)
+		}
 	}
-	if err := s.meter.Prepare(); err != nil {
-		return fmt.Errorf("preparing the next period's counters: %w", err)
-	}
-	return s.settleEnded()
+	return errors.Join(err, s.settleEnded())
 }
 
 // settleEnded settles every period that is over, in order.
@@ -65,9 +66,12 @@ func (s *Service) settleEnded() error {
 	s.settleLock.Lock()
 	defer s.settleLock.Unlock()
 	for _, e := range s.meter.Ended() {
+		if err := s.life.Err(); err != nil {
+			return fmt.Errorf("the gateway stops: %w", err)
+		}
 		counts, err := s.meter.Seal(s.life, e, s.settings.Load().SealWait)
 		if err != nil {
-			return nil // the gateway stops: the counters stay for the next start
+			return fmt.Errorf("the gateway stops: %w", err) // the counters stay for the next start
 		}
 		if err := s.engine.Settle(e.Start, e.Length, counts); err != nil {
 			return fmt.Errorf("settling the period at %s: %w", time.Unix(e.Start, 0).UTC().Format(time.RFC3339), err)
