@@ -91,7 +91,7 @@ func (c *ChangeAccount) Apply(a *Account, e Env) (Effects, error) {
 			return Effects{}, err
 		}
 		a.CreditLimit = limit
-		a.leaveArrears(e)
+		a.leaveArrears(e.unix())
 	}
 	if c.PayPerUse != nil {
 		a.NoPayPerUse = !*c.PayPerUse

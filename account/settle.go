@@ -47,8 +47,11 @@ func (a *Account) Settle(p Period, counts []Count, rates Rates, cur money.Curren
 		return nil, fmt.Errorf("account %s: balance: %w", a.ID, err)
 	}
 	a.Balance = balance
-	if a.Arrears == 0 && balance < -a.CreditLimit {
+	switch {
+	case a.Arrears == 0 && balance < -a.CreditLimit:
 		a.Arrears, a.ArrearsLaw = max(p.End, a.LastMovement), p.Policy
+	case total < 0: // a volume tier's credit (D8)
+		a.leaveArrears(p.End)
 	}
 	if total != 0 {
 		a.LastMovement = max(a.LastMovement, p.End)

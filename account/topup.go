@@ -35,7 +35,7 @@ func (c *TopUp) Apply(a *Account, e Env) (Effects, error) {
 	if err != nil {
 		return Effects{}, err
 	}
-	a.leaveArrears(e)
+	a.leaveArrears(e.unix())
 	return Effects{Movements: []Movement{m}, Answer: a.balanceAnswer(e, m)}, nil
 }
 
@@ -46,8 +46,8 @@ func (a *Account) balanceAnswer(e Env, m Movement) BalanceAnswer {
 
 // leaveArrears ends arrears where the balance allows it (D22). Released is
 // final (D20): a top-up then only reduces the debt (D23).
-func (a *Account) leaveArrears(e Env) {
-	if a.Balance >= -a.CreditLimit && a.StateAt(e.unix()) != ReleasedState {
+func (a *Account) leaveArrears(now int64) {
+	if a.Balance >= -a.CreditLimit && a.StateAt(now) != ReleasedState {
 		a.Arrears, a.ArrearsLaw = 0, Policy{}
 	}
 }

@@ -130,6 +130,9 @@ func (e *Engine) commandNumber(id string, cmd account.Command) (uint32, error) {
 		return 0, &account.Error{Why: account.Conflict, Field: "account", Text: fmt.Sprintf("account %q exists already", id)}
 	case creates:
 		c.Account = id
+		if _, err := c.Apply(&account.Account{}, e.env(e.Now())); err != nil {
+			return 0, err // a refusal uses up no number
+		}
 		e.metaLock.Lock()
 		defer e.metaLock.Unlock()
 		e.meta.Accounts++

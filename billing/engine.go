@@ -16,7 +16,8 @@ import (
 
 var (
 	// ErrUnavailable: the ledger cannot be written now; the cause is wrapped.
-	ErrUnavailable = errors.New("the ledger cannot be written now; nothing was changed, try again")
+	// Where the journal failed, the command may have happened all the same.
+	ErrUnavailable = errors.New("the ledger cannot be written now: repeat the command later with the same idempotency key, then it happens once")
 	// ErrOtherContent: the idempotency key was used for another command (D33).
 	ErrOtherContent = errors.New("the idempotency key was used before with other content: use a new key for a new command")
 	// ErrOtherLedger: the configuration does not fit the ledger in the folder.
