@@ -241,6 +241,8 @@ type customer struct {
 	fails     bool   // the fault makes a failure of the call
 	http      *http.Client
 	again     bool // send once more, under the same id, what got no answer or 503
+
+	unanswered, unavailable atomic.Int64 // how often that was
 }
 
 // connections is a client's own pool.
@@ -266,6 +268,11 @@ func (c *customer) call() sight {
 	id := fmt.Sprintf("%s#%d", c.account, sequence.Add(1))
 	a := c.send(id)
 	for tries := 0; c.again && tries < 10 && (a.err != nil || a.status == http.StatusServiceUnavailable); tries++ {
+		if a.err != nil {
+			c.unanswered.Add(1)
+		} else {
+			c.unavailable.Add(1)
+		}
 		time.Sleep(10 * time.Millisecond)
 		a = c.send(id)
 	}

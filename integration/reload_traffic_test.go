@@ -82,7 +82,9 @@ func TestReloadUnderTraffic(t *testing.T) {
 		t.Errorf("%d calls succeeded, %d were counted, %d served", len(steady), counted, served)
 	}
 	r.refuseLate() // and then comes no other
-	t.Logf("%d and %d calls over %d reloads in %v", len(steady), len(limited), reloads, took)
+	unanswered, unavailable := work.resent()
+	t.Logf("%d and %d calls over %d reloads in %v; sent again: %d without an answer, %d after 503", len(steady), len(limited),
+		reloads, took, unanswered, unavailable)
 	if err := r.Stop(); err != nil {
 		t.Error(err)
 	}
@@ -95,11 +97,22 @@ type reloadTraffic struct {
 	done            atomic.Bool
 	made            atomic.Int64
 	clients         sync.WaitGroup
+	customers       []*customer
+}
+
+// resent is how often clients sent again, because nothing or a 503 came.
+func (w *reloadTraffic) resent() (unanswered, unavailable int64) {
+	for _, c := range w.customers {
+		unanswered += c.unanswered.Load()
+		unavailable += c.unavailable.Load()
+	}
+	return unanswered, unavailable
 }
 
 func newReloadTraffic(r *rig) *reloadTraffic {
 	w := new(reloadTraffic)
 	run := func(c *customer, into *sightings) {
+		w.customers = append(w.customers, c)
 		w.clients.Go(func() {
 			defer c.http.CloseIdleConnections()
 			for !w.done.Load() {
