@@ -19,6 +19,13 @@ func (admin) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "admin.api.tallygate", New: func() caddy.Module { return new(admin) }}
 }
 
+// Provision adds the metrics to the registry that the admin endpoint shows.
+// After a rejected reload that is the rejected configuration's, in which no app
+// may have got as far as to add its own.
+func (admin) Provision(ctx caddy.Context) error {
+	return registerMetrics(ctx.GetMetricsRegistry())
+}
+
 // Routes are served for as long as the process lives, whichever configuration
 // is loaded.
 func (admin) Routes() []caddy.AdminRoute {
@@ -48,4 +55,7 @@ func serveAPI(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-var _ caddy.AdminRouter = admin{}
+var (
+	_ caddy.AdminRouter = admin{}
+	_ caddy.Provisioner = admin{}
+)

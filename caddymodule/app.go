@@ -31,6 +31,9 @@ type appState struct {
 // nothing: `caddy validate` provisions too, beside a running gateway.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.state.log, a.state.fate = ctx.Slogger(), newFate()
+	if err := a.expand(); err != nil {
+		return err
+	}
 	book, err := a.loadBook()
 	if err != nil {
 		return err

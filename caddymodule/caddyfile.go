@@ -46,6 +46,9 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		handle_errors
 //	}
 //
+// Without a matcher all requests of the site are judged. With one, those that it
+// leaves out are not metered: leave it out wherever the upstream is reached.
+//
 // <operations> is an operation's name or a beginning of names and *; the
 // closest one applies. In a <path>, {name} stands for one segment and a last *
 // for all that follow. All but mode and the flags may be there several times.

@@ -44,7 +44,7 @@ func (h *Handler) parseOperation(d *caddyfile.Dispenser) error {
 	case len(args) > 3:
 		return d.Errf("after the path: %q: write %s", args[3], usage)
 	}
-	if err := op.Check(); err != nil {
+	if err := h.checkPattern(op.Pattern); err != nil {
 		return d.Errf("operation %s: %v", op.Name, err)
 	}
 	h.Operations = append(h.Operations, op)
@@ -57,11 +57,24 @@ func (h *Handler) parseUnmetered(d *caddyfile.Dispenser) error {
 		return err
 	}
 	p := route.Pattern{Method: args[0], Path: args[1]}
-	if err := p.Check(); err != nil {
+	if err := h.checkPattern(p); err != nil {
 		return d.Errf("unmetered: %v", err)
 	}
 	h.Unmetered = append(h.Unmetered, p)
 	return nil
+}
+
+// checkPattern reports what is wrong with one more pattern while its line is
+// known.
+func (h *Handler) checkPattern(p route.Pattern) error {
+	var t route.Table
+	for _, o := range h.Operations {
+		_ = t.Add(o.Pattern, 0) // was checked in its turn
+	}
+	for _, u := range h.Unmetered {
+		_ = t.Add(u, 0)
+	}
+	return t.Add(p, 0)
 }
 
 func (h *Handler) parseInstance(d *caddyfile.Dispenser) error {

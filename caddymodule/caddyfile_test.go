@@ -107,6 +107,9 @@ func TestWrongCaddyfiles(t *testing.T) {
 		{"meter {\noperation a/b POST / acton X\n}", `after the path: "acton"`},
 		{"meter {\noperation a/b POST / action\n}", `after the path: "action"`},
 		{"meter {\nunmetered /healthz\n}", "1 argument: write unmetered <method> <path>"},
+		{"meter {\noperation a/b POST /x/{a}\noperation a/c POST /x/{b}\n}", "operation a/c: POST /x/{b} is there twice"},
+		{"meter {\noperation a/b POST /x\nunmetered POST /x\n}", "unmetered: POST /x is there twice"},
+		{"meter {\nunmetered GET x\n}", `unmetered: path "x"`},
 		{"meter {\ninstance a/* cookie x\n}", `instance in "cookie"`},
 		{"meter {\nsuccess\n}", "0 arguments: write success <operations> { }"},
 		{"meter {\nsuccess a {\nstatuses 200\n}\n}", `success has no setting "statuses"; there are member, prefix, status, trailer`},
@@ -119,6 +122,7 @@ func TestWrongCaddyfiles(t *testing.T) {
 		{"meter {\nsuccess a {\nprefix 1GB\n}\n}", "prefix 1000000000: choose from"},
 		{"meter {\nsuccess a {\ntrailer x\n}\n}", "1 argument: write trailer <name> <value>"},
 		{"meter {\nrefusal a {\nmembers x\n}\n}", "1 argument: write members <code>"},
+		{"meter {\nrefusal a {\nmembers x x\n}\n}", "members: x is there twice"},
 		{"meter {\nrefusal a {\nmembers type x\n}\n}", "members: type is a member of every problem"},
 		{"meter {\nrefusal a {\nstatus poor 402\n}\n}", "status poor: there is no such reason; there are unauthenticated, rate-limited,"},
 		{"meter {\nrefusal a {\nstatus arrears x\n}\n}", `status arrears "x": write a number`},
@@ -177,6 +181,20 @@ func TestWrongConfigurations(t *testing.T) {
 		err := h.provision(&gate{})
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", c.config, err, c.want)
+		}
+	}
+}
+
+func TestPlaceholdersInSettings(t *testing.T) {
+	t.Setenv("TALLYGATE_TEST_FOLDER", "/var/ledgers")
+	a := &App{Ledger: "{env.TALLYGATE_TEST_FOLDER}/one", PriceBook: "./prices.yaml"}
+	if err := a.expand(); err != nil || a.Ledger != "/var/ledgers/one" || a.PriceBook != "./prices.yaml" {
+		t.Error(err, a.Ledger, a.PriceBook)
+	}
+	for _, setting := range []string{"{env.TALLYGATE_TEST_UNSET}/one", "{nonsense}"} {
+		err := (&App{Anchor: setting}).expand()
+		if err == nil || !strings.Contains(err.Error(), setting) {
+			t.Errorf("%s: %v", setting, err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/tallygate/tallygate/meter/route"
@@ -48,6 +49,16 @@ func (op *operation) instanceOf(r *http.Request) (string, bool) {
 		return values[0], true
 	}
 	return "", false
+}
+
+// keepToHTTP drops a client's wish to speak another protocol than WebSocket
+// after this request. Over h2c, for one, it could go on to call whatever the
+// upstream has, and no meter would see it. A server need not hear such a wish
+// (RFC 9110, section 7.8).
+func keepToHTTP(h http.Header) {
+	if wish, ok := h["Upgrade"]; ok && (len(wish) != 1 || !strings.EqualFold(wish[0], "websocket")) {
+		delete(h, "Upgrade")
+	}
 }
 
 // original returns method and URL as the client sent them.

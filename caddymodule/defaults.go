@@ -23,6 +23,19 @@ func orDefault(d caddy.Duration, def time.Duration) time.Duration {
 	return time.Duration(d)
 }
 
+// expand replaces placeholders such as {env.LEDGER} in the settings.
+func (a *App) expand() error {
+	known := caddy.NewReplacer()
+	for _, setting := range []*string{&a.Ledger, &a.PriceBook, &a.Timezone, &a.Anchor, &a.Node, &a.TestStart} {
+		value, err := known.ReplaceOrErr(*setting, true, true)
+		if err != nil {
+			return fmt.Errorf("tallygate: %s: %w: set it, or write the value itself", *setting, err)
+		}
+		*setting = value
+	}
+	return nil
+}
+
 // policy is how long grace and retention last (D20).
 func (a *App) policy() account.Policy {
 	var set Arrears

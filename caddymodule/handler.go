@@ -76,8 +76,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if !h.host.inForce() {
 		return h.refuse(w, r, nil, &h.plan.unknown, meter.Verdict{Reason: account.MeteringUnavailable})
 	}
+	keepToHTTP(r.Header)
 	op := h.classify(r)
 	if op == &h.plan.unmetered {
+		h.hideKeys(r)
 		return next.ServeHTTP(w, r)
 	}
 	b := h.bind()

@@ -123,16 +123,31 @@ func bearer(authorization string) (token string, ok bool) {
 //
 //	SDK-HMAC-SHA256 Access=ID, SignedHeaders=…, Signature=…
 //	acs ID:signature
+//
+// Where another id could be read from it, it reads none: the upstream might
+// check the signature of the one and the gateway bill the other.
 func accessKeyID(authorization string) string {
 	if rest, ok := strings.CutPrefix(authorization, "SDK-HMAC-SHA256 Access="); ok {
-		id, _, _ := strings.Cut(rest, ",")
-		return strings.TrimSpace(id)
+		if id, others, _ := strings.Cut(rest, ","); !namesAccess(others) {
+			return strings.TrimSpace(id)
+		}
 	}
 	if rest, ok := strings.CutPrefix(authorization, "acs "); ok {
-		id, _, _ := strings.Cut(rest, ":")
-		return strings.TrimSpace(id)
+		if id, signature, _ := strings.Cut(rest, ":"); strings.IndexByte(signature, ':') < 0 {
+			return strings.TrimSpace(id)
+		}
 	}
 	return ""
+}
+
+// namesAccess reports whether the rest of a signature has an id of its own.
+func namesAccess(rest string) bool {
+	for word := range strings.FieldsFuncSeq(rest, func(c rune) bool { return c == ',' || c == ' ' || c == '\t' }) {
+		if name, _, _ := strings.Cut(word, "="); strings.EqualFold(name, "access") {
+			return true
+		}
+	}
+	return false
 }
 
 // hideKeys takes the keys out of a request before it is forwarded: all of them,
@@ -157,6 +172,8 @@ func (h *Handler) hideKeys(r *http.Request) {
 				r.URL.RawQuery = q
 				r.RequestURI = r.URL.RequestURI()
 			}
+			_, sent := original(r) // from which Caddy restores the URL for handle_errors
+			sent.RawQuery = route.Without(sent.RawQuery, s.name)
 		}
 	}
 }

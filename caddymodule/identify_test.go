@@ -115,3 +115,40 @@ func TestHashDoesNotAllocate(t *testing.T) {
 		t.Error("not the SHA-256")
 	}
 }
+
+// Keys are hidden from whatever may answer: upstreams of unmetered requests and
+// those of error routes, for which Caddy restores the URL.
+func TestKeysAreHiddenEverywhere(t *testing.T) {
+	up := newUpstream(t, upstreamSees)
+	unmetered := strings.Replace(everyKey, "operation", "handle_errors\nunmetered GET /free\noperation", 1)
+	s := serve(t, unmetered, "handle /plain/* {\nreverse_proxy "+freeAddress(t)+"\n}\nreverse_proxy "+up+
+		"\nhandle_errors {\nreverse_proxy "+up+"\n}")
+	for name, path := range map[string]string{"unmetered": "/free", "upstream down": "/plain/x", "refused": "/nothing"} {
+		t.Run(name, func(t *testing.T) {
+			for _, headers := range [][]string{{"X-Api-Key", "alice"}, {"X-Api-Key", "", "Authorization", "Bearer alice"}} {
+				if _, body := s.do(t, "GET", path+"?a=1&api_key=alice", "", headers...); body != "||"+path+"?a=1" {
+					t.Errorf("the upstream sees %q", body)
+				}
+			}
+		})
+	}
+}
+
+// Which of two ids the upstream checks cannot be known.
+func TestAccessKeyIDs(t *testing.T) {
+	t.Parallel()
+	for authorization, want := range map[string]string{
+		"SDK-HMAC-SHA256 Access=A, SignedHeaders=x-access;b, Signature=00": "A",
+		"SDK-HMAC-SHA256 Access=A, Access=B, Signature=00":                 "",
+		"SDK-HMAC-SHA256 Access=A,access=B":                                "",
+		"SDK-HMAC-SHA256 Access=A, SignedHeaders=b Access = B":             "",
+		"SDK-HMAC-SHA256 Signature=00, Access=A":                           "",
+		"acs A:sig=":                                                       "A",
+		"acs A:B:sig":                                                      "",
+		"acs":                                                              "",
+	} {
+		if got := accessKeyID(authorization); got != want {
+			t.Errorf("%s: %q, want %q", authorization, got, want)
+		}
+	}
+}

@@ -44,6 +44,9 @@ func (r Refusal) check() error {
 	if n := len(r.Members); n != 0 && n != 2 || slices.Contains(r.Members, "") {
 		return fmt.Errorf("members: name two, for code and message, as in: members error_code error_msg")
 	}
+	if len(r.Members) == 2 && r.Members[0] == r.Members[1] {
+		return fmt.Errorf("members: %s is there twice: code and message need a member each", r.Members[0])
+	}
 	for _, m := range r.Members {
 		if slices.Contains([]string{"type", "title", "status", "detail", "refusal_id"}, m) {
 			return fmt.Errorf("members: %s is a member of every problem already", m)

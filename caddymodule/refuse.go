@@ -32,18 +32,23 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, b *binding, op 
 		header["Www-Authenticate"] = h.challenge()
 	}
 	if h.HandleErrors {
+		h.hideKeys(r)
 		return answer.asError(r, id)
+	}
+	if r.ProtoMajor == 1 && r.Header["Expect"] != nil {
+		header["Connection"] = closeConnection // so that the body is not waited for
 	}
 	answer.write(w, id)
 	return nil
 }
 
 var (
-	problemJSON = []string{"application/problem+json"}
-	noStore     = []string{"no-store"}
-	oneSecond   = []string{"1"}
-	askBearer   = []string{`Bearer realm="tallygate"`}
-	askKey      = []string{`ApiKey realm="tallygate"`}
+	problemJSON     = []string{"application/problem+json"}
+	noStore         = []string{"no-store"}
+	oneSecond       = []string{"1"}
+	closeConnection = []string{"close"}
+	askBearer       = []string{`Bearer realm="tallygate"`}
+	askKey          = []string{`ApiKey realm="tallygate"`}
 )
 
 func (a *refusal) write(w http.ResponseWriter, id string) {

@@ -7,7 +7,9 @@ import (
 
 // Parameter returns the value of a query parameter, "" where it is missing, and
 // whether every server would read the same: false where the parameter is there
-// twice, is badly encoded, or a semicolon could be taken for a separator.
+// twice, is badly encoded, a semicolon could be taken for a separator, or
+// another name differs only in case, white space or what follows a NUL, since
+// some servers overlook these.
 func Parameter(query, name string) (value string, clear bool) {
 	found := false
 	for query != "" {
@@ -22,6 +24,9 @@ func Parameter(query, name string) (value string, clear bool) {
 			return "", false
 		}
 		if key != name {
+			if seen, _, _ := strings.Cut(key, "\x00"); strings.EqualFold(strings.TrimSpace(seen), name) {
+				return "", false
+			}
 			continue
 		}
 		v, ok := unescape(raw)
