@@ -33,12 +33,12 @@ test-integration: build ## Run the scenarios against the real binary.
 bench: ## Run the benchmarks of the hot path, the journal, rating and sealing; compare runs with benchstat.
 	go test -tags $(TAGS) -run '^$$' -bench . -benchmem -count $(or $(COUNT),5) ./meter/... ./rating/... ./ledger/...
 
-FUZZTIME ?= 30s
-fuzz: ## Fuzz every target for FUZZTIME (default 30s) each.
-	@set -e; for target in $$(grep -rhoE --include='*_test.go' '^func Fuzz[A-Za-z0-9]+' . | sort -u | sed 's/func //'); do \
-		file=$$(grep -rlE --include='*_test.go' "^func $$target\(" . | head -1); \
+FUZZTIME ?= 300000x
+fuzz: ## Fuzz every target for FUZZTIME (default 300000x, that many inputs; or 30s, say) each.
+	@set -e; grep -roE --include='*_test.go' '^func Fuzz[A-Za-z0-9]+' . | sort | while IFS=: read -r file func; do \
+		target=$${func#func }; \
 		echo "== $$target in $$(dirname $$file)"; \
-		go test -tags $(TAGS) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$(dirname $$file); \
+		(cd $$(dirname $$file) && go test -tags $(TAGS) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x .); \
 	done
 
 ROUNDS ?= 200

@@ -57,7 +57,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("meter takes no argument, but has %q: write its settings in a block { }", d.Val())
 	}
-	return block(d, "meter", settings{
+	err := block(d, "meter", settings{
 		"mode":          h.parseMode,
 		"key":           h.parseKey,
 		"forward_key":   alone(&h.ForwardKey),
@@ -70,6 +70,10 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 		"trust_upstream_signature": alone(&h.TrustUpstreamSignature),
 	})
+	if err != nil {
+		return err
+	}
+	return h.checkWhole(d)
 }
 
 func (h *Handler) parseMode(d *caddyfile.Dispenser) error {

@@ -1,12 +1,14 @@
 package caddymodule
 
 import (
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/tallygate/tallygate/rating"
 )
 
 func init() { httpcaddyfile.RegisterGlobalOption("tallygate", parseGlobalOption) }
@@ -43,8 +45,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, earlier any) (any, error) {
 	err := block(d, "tallygate", settings{
 		"ledger":         text(&app.Ledger, "ledger <folder>"),
 		"pricebook":      text(&app.PriceBook, "pricebook <file>"),
-		"timezone":       text(&app.Timezone, "timezone <zone>, as in: timezone Asia/Shanghai"),
-		"flush_interval": duration(&app.FlushInterval, "flush_interval <duration>, as in: flush_interval 15m"),
+		"timezone":       app.parseTimezone,
+		"flush_interval": app.parseFlushInterval,
 		"seal_wait":      duration(&app.SealWait, "seal_wait <duration>, as in: seal_wait 60s"),
 		"sync_interval":  duration(&app.SyncInterval, "sync_interval <duration>, as in: sync_interval 100ms"),
 		"anchor":         text(&app.Anchor, "anchor <file>"),
@@ -56,6 +58,29 @@ func parseGlobalOption(d *caddyfile.Dispenser, earlier any) (any, error) {
 		return nil, err
 	}
 	return httpcaddyfile.App{Name: "tallygate", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+func (app *App) parseTimezone(d *caddyfile.Dispenser) error {
+	if err := text(&app.Timezone, "timezone <zone>, as in: timezone Asia/Shanghai")(d); err != nil {
+		return err
+	}
+	if strings.Contains(app.Timezone, "{") { // known when it is provisioned
+		return nil
+	}
+	if _, err := parseZone(app.Timezone); err != nil {
+		return d.Err(err.Error())
+	}
+	return nil
+}
+
+func (app *App) parseFlushInterval(d *caddyfile.Dispenser) error {
+	if err := duration(&app.FlushInterval, "flush_interval <duration>, as in: flush_interval 15m")(d); err != nil {
+		return err
+	}
+	if err := rating.CheckInterval(time.Duration(app.FlushInterval)); err != nil {
+		return d.Errf("flush_interval: %v", err)
+	}
+	return nil
 }
 
 func (app *App) parseTestClock(d *caddyfile.Dispenser) error {

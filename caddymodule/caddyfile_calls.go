@@ -86,6 +86,7 @@ func (h *Handler) parseInstance(d *caddyfile.Dispenser) error {
 	if args[1] != fromHeader && args[1] != fromQuery {
 		return d.Errf("instance in %q: write %s", args[1], usage)
 	}
+	h.use(d, "instance", args[0])
 	h.Instances = append(h.Instances, Instance{args[0], args[1], args[2]})
 	return nil
 }

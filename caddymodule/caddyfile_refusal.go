@@ -11,6 +11,7 @@ func (h *Handler) parseRefusal(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
+	h.use(d, "refusal", operations)
 	r := Refusal{Operations: operations}
 	err = block(d, "refusal", settings{
 		"members": func(d *caddyfile.Dispenser) (err error) {

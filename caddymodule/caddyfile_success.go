@@ -11,6 +11,7 @@ func (h *Handler) parseSuccess(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
+	h.use(d, "success", operations)
 	s := Success{Operations: operations}
 	err = block(d, "success", settings{
 		"status":  func(d *caddyfile.Dispenser) error { return parseStatuses(d, &s.Rule) },

@@ -127,6 +127,11 @@ func TestWrongCaddyfiles(t *testing.T) {
 		{"meter {\nrefusal a {\nstatus poor 402\n}\n}", "status poor: there is no such reason; there are unauthenticated, rate-limited,"},
 		{"meter {\nrefusal a {\nstatus arrears x\n}\n}", `status arrears "x": write a number`},
 		{"meter {\nrefusal a {\nstatus arrears 200\n}\n}", "a refusal's status is from 400 to 599"},
+		{"meter {\nkey bearer\n}", "no operation: list what is metered"},
+		{"meter {\noperation a/b POST /x\n}", "no key: say where requests carry it"},
+		{"meter {\nkey bearer\nsuccess b/* {\nstatus 2xx\n}\noperation a/b POST /x\n}", "success b/*: there is no such operation; there are a/b"},
+		{"meter {\nkey bearer\nrefusal a/c {\nmembers x y\n}\noperation a/b POST /x\n}", "refusal a/c: there is no such operation"},
+		{"meter {\nkey bearer\ninstance b/* query x\noperation a/b POST /x\n}", "instance b/*: there is no such operation"},
 	} {
 		_, err := adapt(":1 {\n" + c.setting + "\n}")
 		complains(t, c.setting, err, c.want)
@@ -140,6 +145,8 @@ func TestWrongCaddyfiles(t *testing.T) {
 		{"tallygate {\nseal_wait -1s\n}", `seal_wait "-1s": write seal_wait <duration>`},
 		{"tallygate {\ntest_clock noon\n}", `test_clock "noon": write date, time and zone`},
 		{"tallygate {\narrears {\ngrace\n}\n}", "0 arguments: write grace <duration>"},
+		{"tallygate {\ntimezone Peking\n}", `timezone "Peking": use an IANA name`},
+		{"tallygate {\nflush_interval 7m\n}", "flush_interval: interval 7m0s does not divide an hour"},
 		{"tallygate {\n}\ntallygate {\n}", "tallygate is there twice"},
 	} {
 		_, err := adapt("{\n" + c.setting + "\n}")

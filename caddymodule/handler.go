@@ -46,6 +46,7 @@ type Handler struct {
 	// placeholders {tallygate.*} describe them.
 	HandleErrors bool `json:"handle_errors,omitempty"`
 
+	uses    []use // of a Caddyfile
 	observe bool
 	keys    []keySource
 	plan    plan

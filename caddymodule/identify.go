@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -25,6 +26,8 @@ type keySource struct {
 	from, name string
 }
 
+var errNoKey = errors.New("no key: say where requests carry it, as in: key header X-Api-Key")
+
 func (h *Handler) provisionKeys() error {
 	for _, k := range h.Keys {
 		s := keySource{k.From, k.Name}
@@ -45,7 +48,7 @@ func (h *Handler) provisionKeys() error {
 		h.keys = append(h.keys, s)
 	}
 	if len(h.keys) == 0 && !h.TrustUpstreamSignature {
-		return fmt.Errorf("no key: say where requests carry it, as in: key header X-Api-Key")
+		return errNoKey
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -55,10 +56,12 @@ func (h *Handler) provision(app host) error {
 	return app.checkOperations(names)
 }
 
+var errNoOperation = errors.New("no operation: list what is metered, as in: operation search/add POST /v2/image/add")
+
 // provisionRoutes fills the routing table and lists each operation once.
 func (h *Handler) provisionRoutes() error {
 	if len(h.Operations) == 0 {
-		return fmt.Errorf("no operation: list what is metered, as in: operation search/add POST /v2/image/add")
+		return errNoOperation
 	}
 	p := &h.plan
 	indexes := make(map[string]int)
@@ -159,11 +162,7 @@ func globs[T any](what string, names []string, blocks []T, of func(T) string) ([
 		if i := strings.IndexByte(g, '*'); i >= 0 && i < len(g)-1 {
 			return nil, fmt.Errorf("%s %s: * may only stand at the end", what, g)
 		}
-		matched := false
-		for _, n := range names {
-			matched = matched || route.Best([]string{g}, n) == 0
-		}
-		if !matched {
+		if !matchesAny(g, names) {
 			return nil, fmt.Errorf("%s %s: there is no such operation; there are %s", what, g, strings.Join(names, ", "))
 		}
 		for _, other := range list {
