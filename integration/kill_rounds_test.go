@@ -142,7 +142,7 @@ func newKillTraffic(r *rig) *killTraffic {
 	}
 	r.subscribe("search", "s2500k-10")
 	r.api(harness.Request{Path: "/tallygate/accounts/mixed/packages", Header: once("first package"), Body: map[string]any{"package": "tagging-300"}}, nil)
-	for _, c := range []customer{
+	for _, c := range []*customer{
 		{account: "mixed", operation: "recognition/image-tagging"},
 		{account: "mixed", operation: "recognition/image-tagging", fault: "delay=5ms"},
 		{account: "mixed", operation: "recognition/media-tagging", fault: "slow-body=20ms"},
@@ -154,8 +154,8 @@ func newKillTraffic(r *rig) *killTraffic {
 		{account: "plain", operation: "recognition/media-tagging", fault: "status=503,delay=10ms", fails: true},
 	} {
 		c.site, c.http = r.URL(), connections()
-		w.customers = append(w.customers, &c)
-		w.clients.Go(func() { w.run(&c) })
+		w.customers = append(w.customers, c)
+		w.clients.Go(func() { w.run(c) })
 	}
 	w.pay()
 	return w
