@@ -170,6 +170,7 @@ func TestWrongConfigurations(t *testing.T) {
 		{`{"keys":[{"from":"bearer"}]}`, "no operation: list what is metered"},
 		{`{"operations":[{"name":"plain/call","method":"GET","path":"/a"}]}`, "no key: say where"},
 		{`{` + strings.Replace(good, "bearer", "header", 1) + `}`, "key from header: name it"},
+		{`{` + strings.Replace(good, `"bearer"`, `"header","name":"X_Api_Key"`, 1) + `}`, "key from header X_Api_Key: Caddy drops"},
 		{`{` + strings.Replace(good, "bearer", "cookie", 1) + `}`, `key from "cookie"`},
 		{`{` + strings.Replace(good, "plain/call", "dear/call", 1) + `}`, "dear/call is not priced"},
 		{`{` + strings.Replace(good, "plain/call", "", 1) + `}`, "operation GET /a has no name"},

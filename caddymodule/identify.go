@@ -33,6 +33,9 @@ func (h *Handler) provisionKeys() error {
 		s := keySource{k.From, k.Name}
 		switch k.From {
 		case fromHeader:
+			if strings.ContainsAny(k.Name, "_.") {
+				return fmt.Errorf("key from header %s: Caddy drops header fields with _ or . in their name: choose another", k.Name)
+			}
 			s.name = http.CanonicalHeaderKey(k.Name)
 		case fromPlaceholder:
 			s.name = strings.TrimSuffix(strings.TrimPrefix(k.Name, "{"), "}")

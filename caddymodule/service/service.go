@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -253,8 +254,16 @@ func (c Config) Check() error {
 		return fmt.Errorf("sync_interval %s: must not be negative", c.SyncInterval)
 	case c.Policy.Grace < 0 || c.Policy.Retention < 0:
 		return errors.New("arrears: grace and retention must not be negative")
+	case c.anchorInside():
+		return fmt.Errorf("anchor %s: must not be in the ledger's folder: it tells when that was replaced by an older copy", c.Anchor)
 	case !nodePattern.MatchString(c.Node):
 		return fmt.Errorf("node %q: use 1 to 32 of a-z, 0-9 and -", c.Node)
 	}
 	return nil
+}
+
+// anchorInside reports whether the anchor is in the folder that it watches.
+func (c Config) anchorInside() bool {
+	anchor, err := filepath.Abs(c.Anchor)
+	return c.Anchor != "" && err == nil && strings.HasPrefix(anchor, c.Dir+string(filepath.Separator))
 }

@@ -420,6 +420,27 @@ func TestLedgerKeepsItsSettings(t *testing.T) {
 	}
 }
 
+func TestChecksOfTheConfiguration(t *testing.T) {
+	good := testConfig(t, t.TempDir())
+	if err := good.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*Config){
+		"flush_interval": func(c *Config) { c.FlushInterval = 7 * time.Minute },
+		"seal_wait":      func(c *Config) { c.SealWait = -1 },
+		"sync_interval":  func(c *Config) { c.SyncInterval = -1 },
+		"arrears":        func(c *Config) { c.Policy.Grace = -1 },
+		"node":           func(c *Config) { c.Node = "Gateway 1" },
+		"anchor":         func(c *Config) { c.Anchor = filepath.Join(c.Dir, "anchor.json") },
+	} {
+		bad := good
+		change(&bad)
+		if err := bad.Check(); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
 func TestRefusalIDs(t *testing.T) {
 	s := open(t, testConfig(t, t.TempDir()))
 	number, _ := s.OperationNumber("search/add")

@@ -22,7 +22,7 @@ import (
 const DefaultPrefix = 64 << 10
 
 // maxPrefix bounds the memory that one response may take.
-const maxPrefix = 16 << 20
+const maxPrefix = 4 << 20
 
 // Rule says which responses are successes. Compile it before use; afterwards it
 // is not changed and may be used by many at once.
