@@ -85,16 +85,16 @@ func (h *handlers) listAccounts(_ context.Context, in *struct {
 }
 
 func (h *handlers) getAccount(_ context.Context, in *struct{ OnAccount }) (*body[Account], error) {
-	a, open, err := h.snapshot(in.Account)
+	a, open, err := h.snapshot(in.Account, 0)
 	if err != nil {
 		return nil, err
 	}
 	return &body[Account]{h.view(a, open)}, nil
 }
 
-// snapshot is an account and what is not settled of it, from one moment: again,
-// if a period was settled in between.
-func (h *handlers) snapshot(id string) (*account.Account, map[account.Line]uint64, error) {
+// snapshot is an account and what is not settled of it since an instant (Unix
+// seconds), from one moment: again, if a period was settled in between.
+func (h *handlers) snapshot(id string, from int64) (*account.Account, map[account.Line]uint64, error) {
 	e := h.gateway.Engine()
 	for {
 		settled := e.Meta().Settled
@@ -102,7 +102,7 @@ func (h *handlers) snapshot(id string) (*account.Account, map[account.Line]uint6
 		if err != nil {
 			return nil, nil, err
 		}
-		open := h.gateway.OpenCounts(a.Number)
+		open := h.gateway.OpenCounts(a.Number, from)
 		if e.Meta().Settled == settled {
 			return a, open, nil
 		}

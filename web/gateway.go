@@ -15,8 +15,9 @@ type Gateway interface {
 	Engine() *billing.Engine
 	Now() time.Time // event time
 
-	// OpenCounts returns what the unsettled periods have counted of an account.
-	OpenCounts(number uint32) map[account.Line]uint64
+	// OpenCounts returns what the unsettled periods that begin at from (Unix
+	// seconds) or later have counted of an account.
+	OpenCounts(number uint32, from int64) map[account.Line]uint64
 	// SettleNow ends the open period early, and returns when all that was
 	// counted before the call is debited.
 	SettleNow(context.Context) (until time.Time, err error)

@@ -54,11 +54,13 @@ func (h *handlers) usage(_ context.Context, in *struct{ OnAccount }) (*body[Usag
 	for {
 		settled := e.Meta().Settled
 		now := h.gateway.Now()
-		s, err := e.Statement(in.Account, rating.MonthOf(now.Unix(), e.Zone))
+		month := rating.MonthOf(now.Unix(), e.Zone)
+		s, err := e.Statement(in.Account, month)
 		if err != nil {
 			return nil, err
 		}
-		a, open, err := h.snapshot(in.Account)
+		start, _ := rating.MonthBounds(month, e.Zone)
+		a, open, err := h.snapshot(in.Account, start)
 		if err != nil {
 			return nil, err
 		}

@@ -64,9 +64,9 @@ type settling struct {
 	once sync.Once
 }
 
-func (s *settling) OpenCounts(number uint32) map[account.Line]uint64 {
+func (s *settling) OpenCounts(number uint32, from int64) map[account.Line]uint64 {
 	s.once.Do(func() { s.SettleNow(context.Background()) })
-	return s.Gateway.OpenCounts(number)
+	return s.Gateway.OpenCounts(number, from)
 }
 
 // TestSettledBetweenTwoLooks: an answer is of one moment.

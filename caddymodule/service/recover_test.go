@@ -85,7 +85,7 @@ func TestSettlementsAndCommandsAtOnce(t *testing.T) {
 		})
 		loop(func() {
 			if a, err := s.engine.Account("acme"); err == nil {
-				s.OpenCounts(a.Number)
+				s.OpenCounts(a.Number, 0)
 			}
 		})
 		for i := range 10 {

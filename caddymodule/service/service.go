@@ -206,9 +206,10 @@ func (s *Service) OperationNumber(name string) (uint16, bool) { return s.engine.
 // Now is event time.
 func (s *Service) Now() time.Time { return s.clock.Now().Time() }
 
-// OpenCounts returns what unsettled periods have counted of an account.
-func (s *Service) OpenCounts(number uint32) map[account.Line]uint64 {
-	return s.meter.Open(number, s.engine.Meta().Settled)
+// OpenCounts returns what unsettled periods from an instant on have counted of an
+// account.
+func (s *Service) OpenCounts(number uint32, from int64) map[account.Line]uint64 {
+	return s.meter.Open(number, max(from, s.engine.Meta().Settled))
 }
 
 // Close waits for calls in flight, bounded by the context, and closes the

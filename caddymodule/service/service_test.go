@@ -351,7 +351,7 @@ func TestOpenCountsEndWithSettlement(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, calls := range s.OpenCounts(a.Number) {
+		for _, calls := range s.OpenCounts(a.Number, 0) {
 			n += calls
 		}
 		return n
@@ -374,6 +374,36 @@ func TestOpenCountsEndWithSettlement(t *testing.T) {
 	}
 	if n := count(); n != 0 {
 		t.Errorf("%d calls are open after their settlement", n)
+	}
+}
+
+// TestOpenCountsOfAMonth: until the old month's last period is settled, both
+// months have open calls, each its own.
+func TestOpenCountsOfAMonth(t *testing.T) {
+	c := testConfig(t, t.TempDir())
+	c.TestStart = time.Date(2026, 11, 30, 23, 59, 59, 0, zone)
+	s := open(t, c)
+	k := customer(t, s, "acme", "10.00")
+	a, err := s.engine.Account("acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	december := time.Date(2026, 12, 1, 0, 0, 0, 0, zone)
+	call(t, s, k, "recognition/image-tagging", 5)
+	s.settleLock.Lock() // nothing is settled for now
+	defer s.settleLock.Unlock()
+	if err := s.clock.(*testClock).Set(december); err != nil {
+		t.Fatal(err)
+	}
+	call(t, s, k, "recognition/image-tagging", 3)
+	count := func(from int64) (n uint64) {
+		for _, calls := range s.OpenCounts(a.Number, from) {
+			n += calls
+		}
+		return n
+	}
+	if all, new := count(0), count(december.Unix()); all != 8 || new != 3 {
+		t.Errorf("%d calls are open, %d of them in December; want 8 and 3", all, new)
 	}
 }
 

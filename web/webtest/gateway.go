@@ -112,9 +112,12 @@ func (g *Gateway) Now() time.Time {
 
 // OpenCounts gives what Count counted and the engine has not got: once a
 // period is in the journal, every account that is read has it.
-func (g *Gateway) OpenCounts(number uint32) map[account.Line]uint64 {
+func (g *Gateway) OpenCounts(number uint32, from int64) map[account.Line]uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.settled < from {
+		return map[account.Line]uint64{}
+	}
 	open := maps.Clone(g.open)
 	if g.engine.Meta().Settled <= g.settled {
 		for l, calls := range g.closing {
