@@ -34,8 +34,9 @@ test-race: ## Run those of the counting core with the race detector, which needs
 test-integration: build ## Run the scenarios against the real binary.
 	cd integration && TALLYGATE_BINARY=$(CURDIR)/$(BUILD)/tallygate go test -timeout 30m ./...
 
-bench: ## Run the benchmarks of the hot path, the journal, rating and sealing; compare runs with benchstat.
+bench: build ## Run the benchmarks of the hot path, the journal, rating, sealing and reloads; compare runs with benchstat.
 	go test -tags $(TAGS) -run '^$$' -bench . -benchmem -count $(or $(COUNT),5) ./meter/... ./rating/... ./ledger/...
+	cd integration && TALLYGATE_BINARY=$(CURDIR)/$(BUILD)/tallygate go test -run '^$$' -bench . -benchtime 1x -count $(or $(COUNT),5) .
 
 FUZZTIME ?= 300000x
 fuzz: ## Fuzz every target for FUZZTIME (default 300000x, that many inputs; or 30s, say) each.
