@@ -4,7 +4,7 @@ TAGS  := nobadger,nomysql,nopgx
 BUILD := build
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-unit test-race test-integration lint bench fuzz torture clean
+.PHONY: help run build test test-unit test-race test-integration setup lint bench fuzz torture clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -31,7 +31,10 @@ test-race: ## Run those of the counting core with the race detector, which needs
 	@if command -v $${CC:-gcc} >/dev/null; then set -x; go test -race ./meter ./meter/tally ./billing ./caddymodule/service; \
 	else echo "no C compiler: the race detector is left out"; fi
 
-test-integration: build ## Run the scenarios against the real binary.
+setup: # What the scenarios need beside Go: curl, to paste what the demo prints.
+	@command -v curl >/dev/null || { apt-get update -q && apt-get install -qy curl; }
+
+test-integration: build setup ## Run the scenarios against the real binary.
 	cd integration && TALLYGATE_BINARY=$(CURDIR)/$(BUILD)/tallygate go test -timeout 30m ./...
 
 bench: build ## Run the benchmarks of the hot path, the journal, rating, sealing and reloads; compare runs with benchstat.
