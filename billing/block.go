@@ -74,7 +74,7 @@ func (c *blockCache) unlock(b *block) {
 	c.mu.Unlock()
 }
 
-// dirty returns the blocks that hold effects the ledger has not got.
+// all returns the blocks in memory, in no order.
 func (c *blockCache) all() []*block {
 	c.mu.Lock()
 	defer c.mu.Unlock()

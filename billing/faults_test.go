@@ -313,3 +313,30 @@ func TestPolicyOfAnUnfinishedPeriod(t *testing.T) {
 		t.Errorf("policy %+v", p)
 	}
 }
+
+// TestABlockTakesAPeriodOnce: whoever comes first applies an appended period to
+// a block; to look again while other blocks wait for it changes nothing.
+func TestABlockTakesAPeriodOnce(t *testing.T) {
+	start := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	r := openRig(t, t.TempDir(), start)
+	defer func() { r.close(t) }()
+	r.must(t, "a", &account.CreateAccount{Account: "a", CreditLimit: "10.00"})
+	in, err := r.seal(start.Unix(), 3600, []account.Count{{Line: account.Line{Account: 1, Operation: 1, Kind: account.PayPerUse}, Calls: 10}})
+	if err == nil {
+		err = r.append(inputPeriod, in)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for look := range 3 {
+		if a, err := r.Account("a"); err != nil || a.Balance != -15 {
+			t.Fatalf("look %d: %+v, %v; want a balance of -15", look, a, err)
+		}
+	}
+	if err := r.applyPeriods(); err != nil {
+		t.Fatal(err)
+	}
+	if a, _ := r.Account("a"); a.Balance != -15 {
+		t.Errorf("balance %d, want -15", a.Balance)
+	}
+}
