@@ -1,6 +1,7 @@
 package rating
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tallygate/tallygate/rating/money"
 	"github.com/tallygate/tallygate/rating/pricebook"
 )
 
@@ -19,9 +19,12 @@ type script struct {
 	book *pricebook.Book
 	err  error // of the last command that computed something
 
-	op     *pricebook.Operation // of the last calls
+	op     *pricebook.Operation // of the last calls or hours
 	counts map[string]int64     // calls so far in the month
-	debits []string             // of the last calls
+	debits []string             // of the last calls or hours
+
+	accruals map[string]Accrual // of hours so far in the month
+	use      TierUse            // of the same hours
 
 	loc *time.Location
 	at  time.Time
@@ -40,7 +43,7 @@ func TestScripts(t *testing.T) {
 	for _, name := range []string{"tiers.txt", "time.txt", "statement.txt"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := script{counts: map[string]int64{}, loc: time.UTC}
+			s := script{counts: map[string]int64{}, accruals: map[string]Accrual{}, loc: time.UTC}
 			for _, c := range readScript(t, filepath.Join("testdata", name)) {
 				if err := s.run(c); err != nil {
 					t.Errorf("%s: %s: %v", c.place, strings.Join(c.words, " "), err)
@@ -76,11 +79,13 @@ func (s *script) run(c *command) error {
 	switch c.words[0] {
 	case "load":
 		s.book, s.err = pricebook.Parse(c.place, []byte(c.block))
-		clear(s.counts)
+		s.newMonth()
 	case "month":
-		clear(s.counts)
+		s.newMonth()
 	case "calls":
 		s.calls(c.words[1], c.words[2:])
+	case "hours":
+		s.err = s.hours(c.words[1], c.words[2:])
 	case "zone":
 		s.loc, s.err = zone(c.words[1])
 	case "at":
@@ -91,6 +96,46 @@ func (s *script) run(c *command) error {
 		return fmt.Errorf("no such command")
 	}
 	return nil
+}
+
+func (s *script) newMonth() {
+	clear(s.counts)
+	clear(s.accruals)
+	s.use = TierUse{}
+}
+
+// hours settles periods one after the other, each written free/package/payg.
+func (s *script) hours(name string, hours []string) (err error) {
+	s.debits, s.op = nil, nil
+	if op, ok := s.book.Operation(name); ok {
+		s.op = op
+	}
+	for _, text := range hours {
+		h := hourOf(text)
+		before, err := s.accruals[name].Charge(s.book.Currency)
+		if err != nil {
+			return err
+		}
+		a, err := s.accruals[name].Add(s.op, h)
+		if err != nil {
+			return err
+		}
+		after, err := a.Charge(s.book.Currency)
+		if err != nil {
+			return err
+		}
+		s.accruals[name], s.debits = a, append(s.debits, s.book.Currency.Format(after-before))
+		if err := s.use.Add(s.op, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hourOf reads free/package/payg.
+func hourOf(text string) Hour {
+	n := strings.Split(text, "/")
+	return Hour{uint64(number(n[0])), uint64(number(n[1])), uint64(number(n[2]))}
 }
 
 // calls settles counts one after the other.
@@ -130,7 +175,7 @@ func (s *script) expect(c *command) error {
 		return err
 	}
 	got, err := s.answer(what, c)
-	if c.block != "" || what == "bands" {
+	if c.block != "" || what == "bands" || what == "tiers" {
 		want = c.block
 	}
 	if err != nil || got != want {
@@ -144,6 +189,12 @@ func (s *script) answer(what string, c *command) (string, error) {
 	case "charge":
 		amount, err := Charge(s.op, s.book.Currency, s.counts[s.op.Name])
 		return s.book.Currency.Format(amount), err
+	case "accrued":
+		a := s.accruals[s.op.Name]
+		amount, err := a.Charge(s.book.Currency)
+		return fmt.Sprintf("%s for %d of %d", s.book.Currency.Format(amount), a.PayPerUse, a.Successful), err
+	case "tiers":
+		return s.tiers()
 	case "debits":
 		return strings.Join(s.debits, " "), nil
 	case "bands":
@@ -152,12 +203,31 @@ func (s *script) answer(what string, c *command) (string, error) {
 		var b strings.Builder
 		err := s.statement.WriteTable(&b)
 		return b.String(), err
+	case "csv":
+		var b strings.Builder
+		err := s.statement.WriteCSV(&b)
+		if strings.Count(b.String(), "\r\n") != strings.Count(b.String(), "\n") {
+			return "", fmt.Errorf("a line does not end with CR LF")
+		}
+		return strings.ReplaceAll(b.String(), "\r\n", "\n"), err
+	case "json":
+		data, err := json.MarshalIndent(s.statement, "", "  ")
+		return string(data) + "\n", err
 	}
 	return s.answerTime(what, c)
 }
 
 func (s *script) bands() (string, error) {
 	bands, err := Bands(s.op, 0, s.counts[s.op.Name])
+	var b strings.Builder
+	for _, band := range bands {
+		fmt.Fprintf(&b, "%d–%d: %d × %s = %s\n", band.From, band.To, band.Calls, band.Price, band.Exact)
+	}
+	return b.String(), err
+}
+
+func (s *script) tiers() (string, error) {
+	bands, err := s.use.bands(s.op, int64(s.accruals[s.op.Name].PayPerUse))
 	var b strings.Builder
 	for _, band := range bands {
 		fmt.Fprintf(&b, "%d–%d: %d × %s = %s\n", band.From, band.To, band.Calls, band.Price, band.Exact)
@@ -193,58 +263,6 @@ func (s *script) answerTime(what string, c *command) (string, error) {
 		return EndOfDay(s.at, s.loc).Format(time.RFC3339), nil
 	}
 	return "", fmt.Errorf("nothing is known of %q", what)
-}
-
-// build makes a statement of the indented lines.
-func (s *script) build(c *command) {
-	month, err := ParseMonth(c.words[1])
-	if err != nil {
-		s.err = err
-		return
-	}
-	in := StatementInput{
-		Number: "S-1", Account: c.words[2], Customer: c.words[2], Month: month, Currency: s.book.Currency,
-		BookHashes: []string{"sha256:of-the-book"},
-		Ops: func(name string) *pricebook.Operation {
-			op, _ := s.book.Operation(name)
-			return op
-		},
-	}
-	for _, line := range strings.Split(strings.TrimSpace(c.block), "\n") {
-		in.add(strings.Fields(line))
-	}
-	s.statement, s.err = Build(in)
-}
-
-func (in *StatementInput) add(w []string) {
-	switch w[0] {
-	case "opening":
-		in.Opening = in.amount(w[1])
-	case "closing":
-		in.Closing = in.amount(w[1])
-	case "debited":
-		in.DebitedUsage = in.amount(w[1])
-	case "usage":
-		in.Usage = append(in.Usage, Usage{w[1], w[2], uint64(number(w[3]))})
-	case "not-billed":
-		in.NotBilled = append(in.NotBilled, NotBilled{w[1], w[2], uint64(number(w[3]))})
-	case "movement":
-		at, err := time.Parse(time.RFC3339, w[1])
-		if err != nil {
-			panic(err)
-		}
-		in.Movements = append(in.Movements, Movement{at, w[2], strings.Join(w[5:], " "), w[4], in.amount(w[3])})
-	default:
-		panic("a statement has no " + w[0])
-	}
-}
-
-func (in *StatementInput) amount(s string) money.Amount {
-	a, err := in.Currency.Parse(s)
-	if err != nil {
-		panic(err)
-	}
-	return a
 }
 
 // number reads 10_000.

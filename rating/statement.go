@@ -1,11 +1,9 @@
 package rating
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,8 +19,11 @@ const (
 	FundingSubscription = "subscription" // "subscription:1"
 )
 
-// MovementUsage is the kind of the movements that settlements write (D12).
-const MovementUsage = "usage"
+// Kinds of movements that a statement sums up by themselves.
+const (
+	MovementUsage      = "usage"      // what settlements write (D12)
+	MovementAdjustment = "adjustment" // corrections, up or down (D36)
+)
 
 // ErrStatement is returned for a statement that does not add up: the ledger is
 // wrong, not the caller.
@@ -46,42 +47,59 @@ type NotBilled struct {
 // Movement is one change of the balance: positive is credit.
 type Movement struct {
 	At     time.Time // shown in its own zone
-	Kind   string    // MovementUsage, or what a command did
+	Kind   string    // MovementUsage, MovementAdjustment, or what else a command did
 	Text   string
 	Ref    string
 	Amount money.Amount
 }
 
-// StatementInput is a closed month of an account, as the ledger has it.
+// StatementInput is a month of an account, as the ledger has it.
 type StatementInput struct {
 	Number            string
+	Closed            bool // the month's last hour is settled
 	Account, Customer string
 	Month             Month
 	Currency          money.Currency
 	BookHashes        []string                               // of the books in force in the month (D35)
 	Ops               func(name string) *pricebook.Operation // the month's rates; nil for an unknown name
 	Opening, Closing  money.Amount
-	Usage             []Usage      // in any order; equal operation and funding are added up
-	NotBilled         []NotBilled  // as Usage
-	Movements         []Movement   // all of the month, those of settlements included, in ledger order
-	DebitedUsage      money.Amount // what the month's settlements debited, credits subtracted
+	Usage             []Usage           // in any order; equal operation and funding are added up
+	TierUse           *TierUse          // of operations whose tiers count all successful calls; nil if there are none
+	Packages          map[string]string // the offer that a package was bought as, by reference: "package:3"
+	NotBilled         []NotBilled       // as Usage
+	Movements         []Movement        // all of the month, those of settlements included, in ledger order
+	DebitedUsage      money.Amount      // what the month's settlements debited, credits subtracted
 }
 
 // Statement is the monthly bill (D37), complete and as it is stored: amounts
 // are decimals of the currency, and its JSON is the same for the same input.
+// Closing = Opening + Credits + Adjustments − Purchases − Usage.
 type Statement struct {
-	Number     string         `json:"number"`
-	Account    string         `json:"account"`
-	Customer   string         `json:"customer"`
-	Month      Month          `json:"month"`
-	Currency   money.Currency `json:"currency"`
-	BookHashes []string       `json:"price_books"`
-	Opening    string         `json:"opening"`
-	Lines      []Line         `json:"lines"`
-	Usage      string         `json:"usage"` // sum of the lines
-	Movements  []Entry        `json:"movements"`
-	Closing    string         `json:"closing"`
-	NotBilled  []NotBilled    `json:"not_billed"`
+	Number      string         `json:"number"`
+	Closed      bool           `json:"closed"` // else it shows what is settled so far
+	Account     string         `json:"account"`
+	Customer    string         `json:"customer"`
+	Month       Month          `json:"month"`
+	Currency    money.Currency `json:"currency"`
+	BookHashes  []string       `json:"price_books"`
+	Opening     string         `json:"opening"`
+	Credits     string         `json:"credits"`     // payments, and what else raised the balance
+	Adjustments string         `json:"adjustments"` // negative if they lowered it
+	Purchases   string         `json:"purchases"`   // what packages, subscriptions and the like cost
+	Usage       string         `json:"usage"`       // sum of the lines
+	Closing     string         `json:"closing"`
+	Lines       []Line         `json:"lines"`
+	Packages    []PackageUse   `json:"packages"`
+	Movements   []Entry        `json:"movements"`
+	NotBilled   []NotBilled    `json:"not_billed"`
+}
+
+// PackageUse is what a month used of a package.
+type PackageUse struct {
+	Reference string `json:"reference"` // the Funding of its line
+	Offer     string `json:"offer"`     // "" if the input does not name it
+	Operation string `json:"operation"`
+	Calls     int64  `json:"calls"`
 }
 
 // Line is what calls of one operation cost that one thing paid for. Only
@@ -91,15 +109,18 @@ type Line struct {
 	Operation string     `json:"operation"`
 	Funding   string     `json:"funding"`
 	Calls     int64      `json:"calls"`
+	Basis     string     `json:"tier_basis,omitempty"` // "all_successful", or "" for the default
 	Bands     []LineBand `json:"bands,omitempty"`
 	Exact     string     `json:"exact,omitempty"`
 	Amount    string     `json:"amount"`
 }
 
-// LineBand is a Band in words.
+// LineBand is a Band in words. Where the tiers count all successful calls the
+// ordinals of a tier's pay-per-use calls are no run, and From and To are the
+// tier's bounds (D9).
 type LineBand struct {
 	From  int64  `json:"from"`
-	To    int64  `json:"to"`
+	To    int64  `json:"to,omitempty"` // 0 = no bound, of a tier only
 	Calls int64  `json:"calls"`
 	Price string `json:"unit_price"`
 	Exact string `json:"exact"`
@@ -119,10 +140,10 @@ type Entry struct {
 // closing balance. If not, the error is ErrStatement.
 func Build(in StatementInput) (Statement, error) {
 	s := Statement{
-		Number: in.Number, Account: in.Account, Customer: in.Customer,
+		Number: in.Number, Closed: in.Closed, Account: in.Account, Customer: in.Customer,
 		Month: in.Month, Currency: in.Currency, BookHashes: append([]string{}, in.BookHashes...),
 		Opening: in.Currency.Format(in.Opening), Closing: in.Currency.Format(in.Closing),
-		Lines: []Line{}, Movements: []Entry{}, NotBilled: mergeNotBilled(in.NotBilled),
+		Lines: []Line{}, Packages: []PackageUse{}, Movements: []Entry{}, NotBilled: mergeNotBilled(in.NotBilled),
 	}
 	charged, err := s.addLines(in)
 	if err != nil {
@@ -154,6 +175,9 @@ func (s *Statement) addLines(in StatementInput) (charged money.Amount, err error
 			return 0, err
 		}
 		s.Lines = append(s.Lines, line)
+		if strings.HasPrefix(line.Funding, FundingPackage+":") {
+			s.Packages = append(s.Packages, PackageUse{line.Funding, in.Packages[line.Funding], line.Operation, line.Calls})
+		}
 	}
 	return charged, nil
 }
@@ -180,102 +204,27 @@ func (l *Line) charge(in StatementInput) (money.Amount, error) {
 	if op == nil {
 		return 0, fmt.Errorf("operation %q is in no price book of the month; load the book that was in force", l.Operation)
 	}
-	bands, err := Bands(op, 0, l.Calls)
+	bands, err := l.explain(op, in.TierUse)
 	if err != nil {
 		return 0, err
 	}
+	var total money.Total
 	for _, b := range bands {
+		if total, err = total.Add(b.Calls, b.Price); err != nil {
+			return 0, err
+		}
 		l.Bands = append(l.Bands, LineBand{b.From, b.To, b.Calls, in.Currency.FormatPrice(b.Price), b.Exact.String()})
-	}
-	total, err := exact(op, l.Calls)
-	if err != nil {
-		return 0, err
 	}
 	amount, err := total.Round(in.Currency)
 	l.Exact, l.Amount = total.String(), in.Currency.Format(amount)
 	return amount, err
 }
 
-// addMovements lists the movements and checks what they lead to.
-func (s *Statement) addMovements(in StatementInput) (err error) {
-	balance, debited := in.Opening, money.Amount(0)
-	for _, m := range in.Movements {
-		if balance, err = balance.Add(m.Amount); err != nil {
-			return fmt.Errorf("balance after movement %q: %w", m.Ref, err)
-		}
-		if m.Kind == MovementUsage {
-			if debited, err = debited.Sub(m.Amount); err != nil {
-				return fmt.Errorf("usage up to movement %q: %w", m.Ref, err)
-			}
-		}
-		s.Movements = append(s.Movements, Entry{m.At, m.Kind, m.Text, m.Ref, in.Currency.Format(m.Amount)})
+// explain finds the bands of a pay-per-use line.
+func (l *Line) explain(op *pricebook.Operation, use *TierUse) ([]Band, error) {
+	if op.Basis == pricebook.PayPerUseCalls {
+		return Bands(op, 0, l.Calls)
 	}
-	switch {
-	case balance != in.Closing:
-		return fmt.Errorf("%w: its movements lead to %s, its closing balance is %s; refold the ledger and compare",
-			ErrStatement, in.Currency.Format(balance), s.Closing)
-	case debited != in.DebitedUsage:
-		return fmt.Errorf("%w: its usage movements debit %s, its settlements debited %s; refold the ledger and compare",
-			ErrStatement, in.Currency.Format(debited), in.Currency.Format(in.DebitedUsage))
-	}
-	return nil
-}
-
-// mergeUsage adds up equal lines, in the order in which calls are paid (D11).
-func mergeUsage(usage []Usage) []Usage {
-	sorted := slices.Clone(usage)
-	slices.SortStableFunc(sorted, func(a, b Usage) int {
-		return cmp.Or(cmp.Compare(a.Operation, b.Operation), compareFunding(a.Funding, b.Funding))
-	})
-	var merged []Usage
-	for _, u := range sorted {
-		last := len(merged) - 1
-		switch {
-		case u.Calls == 0:
-		case last >= 0 && merged[last].Operation == u.Operation && merged[last].Funding == u.Funding:
-			merged[last].Calls = saturatedSum(merged[last].Calls, u.Calls)
-		default:
-			merged = append(merged, u)
-		}
-	}
-	return merged
-}
-
-// saturatedSum is a + b, or the largest number, which newLine refuses: no ledger
-// counts as far.
-func saturatedSum(a, b uint64) uint64 {
-	if a > math.MaxUint64-b {
-		return math.MaxUint64
-	}
-	return a + b
-}
-
-// compareFunding puts kinds in the order of D11, and 3 before 10.
-func compareFunding(a, b string) int {
-	kindA, refA, _ := strings.Cut(a, ":")
-	kindB, refB, _ := strings.Cut(b, ":")
-	order := []string{FundingFree, FundingPackage, FundingPayPerUse, FundingSubscription}
-	return cmp.Or(
-		cmp.Compare(slices.Index(order, kindA), slices.Index(order, kindB)),
-		cmp.Compare(len(refA), len(refB)),
-		cmp.Compare(refA, refB),
-	)
-}
-
-// mergeNotBilled sorts, and adds up equal operation and reason.
-func mergeNotBilled(in []NotBilled) []NotBilled {
-	sorted := slices.Clone(in)
-	slices.SortStableFunc(sorted, func(a, b NotBilled) int {
-		return cmp.Or(cmp.Compare(a.Operation, b.Operation), cmp.Compare(a.Reason, b.Reason))
-	})
-	merged := []NotBilled{}
-	for _, n := range sorted {
-		last := len(merged) - 1
-		if last >= 0 && merged[last].Operation == n.Operation && merged[last].Reason == n.Reason {
-			merged[last].Calls = saturatedSum(merged[last].Calls, n.Calls)
-			continue
-		}
-		merged = append(merged, n)
-	}
-	return merged
+	l.Basis = op.Basis.String()
+	return use.bands(op, l.Calls)
 }

@@ -14,8 +14,13 @@ func (s Statement) WriteTable(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Statement %s for %s\n", cell(s.Number), s.Month)
 	fmt.Fprintf(&b, "Account %s, customer %s, amounts in %s\n", cell(s.Account), cell(s.Customer), s.Currency)
+	if !s.Closed {
+		b.WriteString("The month is not closed: this is what is settled so far\n")
+	}
+	s.writeSummary(&b)
 	s.writeUsage(&b)
-	s.writeBalance(&b)
+	s.writePackages(&b)
+	s.writeMovements(&b)
 	s.writeNotBilled(&b)
 	for _, hash := range s.BookHashes {
 		fmt.Fprintf(&b, "\nPrice book %s", hash)
@@ -31,6 +36,15 @@ func (s Statement) WriteTable(w io.Writer) error {
 	return nil
 }
 
+func (s Statement) writeSummary(b *strings.Builder) {
+	t, width := columns(b), s.widest()
+	t.Write([]byte("\n"))
+	for _, row := range s.summary() {
+		fmt.Fprintf(t, "%s\t%*s\n", row[0], width, row[1])
+	}
+	t.Flush()
+}
+
 func (s Statement) writeUsage(b *strings.Builder) {
 	if len(s.Lines) == 0 {
 		b.WriteString("\nNo usage\n")
@@ -44,8 +58,8 @@ func (s Statement) writeUsage(b *strings.Builder) {
 			continue
 		}
 		for _, band := range l.Bands {
-			fmt.Fprintf(t, "%s\t%s\t%d–%d\t%d × %s = %s\t\n",
-				l.Operation, l.Funding, band.From, band.To, band.Calls, band.Price, band.Exact)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d × %s = %s\t\n",
+				l.Operation, l.Funding, l.run(band), band.Calls, band.Price, band.Exact)
 		}
 		fmt.Fprintf(t, "%s\t%s\t%d\t%s, rounded\t%*s\n", l.Operation, l.Funding, l.Calls, l.Exact, width, l.Amount)
 	}
@@ -53,10 +67,36 @@ func (s Statement) writeUsage(b *strings.Builder) {
 	t.Flush()
 }
 
-func (s Statement) writeBalance(b *strings.Builder) {
+// run says which calls a band prices.
+func (l Line) run(b LineBand) string {
+	switch {
+	case l.Basis == "":
+		return fmt.Sprintf("%d–%d", b.From, b.To)
+	case b.To == 0:
+		return fmt.Sprintf("tier from %d", b.From)
+	}
+	return fmt.Sprintf("tier %d–%d", b.From, b.To)
+}
+
+func (s Statement) writePackages(b *strings.Builder) {
+	if len(s.Packages) == 0 {
+		return
+	}
+	t := columns(b)
+	fmt.Fprintf(t, "\nPackage\tOffer\tOperation\tCalls used\n")
+	for _, p := range s.Packages {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\n", p.Reference, cell(p.Offer), p.Operation, p.Calls)
+	}
+	t.Flush()
+}
+
+func (s Statement) writeMovements(b *strings.Builder) {
+	if len(s.Movements) == 0 {
+		b.WriteString("\nNo movements\n")
+		return
+	}
 	t, width := columns(b), s.widest()
 	fmt.Fprintf(t, "\nMovement\tAt\tText\tReference\t%*s\n", width, "Amount")
-	fmt.Fprintf(t, "opening balance\t\t\t\t%*s\n", width, s.Opening)
 	settled := 0
 	for _, m := range s.Movements {
 		if m.Kind == MovementUsage {
@@ -68,7 +108,6 @@ func (s Statement) writeBalance(b *strings.Builder) {
 	if settled > 0 {
 		fmt.Fprintf(t, "%s\t\tin %d settlements\t\t%*s\n", MovementUsage, settled, width, negated(s.Usage))
 	}
-	fmt.Fprintf(t, "closing balance\t\t\t\t%*s\n", width, s.Closing)
 	t.Flush()
 }
 
@@ -86,14 +125,17 @@ func (s Statement) writeNotBilled(b *strings.Builder) {
 
 // widest is the width of the amount columns.
 func (s Statement) widest() int {
-	width := max(len("Amount"), len(s.Opening), len(s.Closing), len(s.Usage)+len("-"))
+	width := len("Amount")
+	for _, row := range s.summary() {
+		width = max(width, len(row[1]))
+	}
 	for _, l := range s.Lines {
 		width = max(width, len(l.Amount))
 	}
 	for _, m := range s.Movements {
 		width = max(width, len(m.Amount))
 	}
-	return width
+	return max(width, len(s.Usage))
 }
 
 func columns(b *strings.Builder) *tabwriter.Writer {
@@ -108,15 +150,4 @@ func cell(text string) string {
 		}
 		return r
 	}, text)
-}
-
-// negated is −x of a decimal.
-func negated(x string) string {
-	if strings.Trim(x, "0.") == "" {
-		return x
-	}
-	if positive, ok := strings.CutPrefix(x, "-"); ok {
-		return positive
-	}
-	return "-" + x
 }

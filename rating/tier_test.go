@@ -53,12 +53,7 @@ func chargeOneByOne(op *pricebook.Operation, cur money.Currency, calls int64) mo
 			}
 		}
 	}
-	minor := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(money.PriceDigits-cur.Digits)), nil)
-	q, r := new(big.Int).QuoRem(sum, minor, new(big.Int))
-	if r.Lsh(r, 1).Cmp(minor) >= 0 {
-		q.Add(q, big.NewInt(1))
-	}
-	return money.Amount(q.Int64())
+	return rounded(sum, cur)
 }
 
 // D8: the charge is that of every call priced by itself, and so are the bands.

@@ -2,6 +2,7 @@ package money
 
 import (
 	"errors"
+	"flag"
 	"math"
 	"math/big"
 	"strings"
@@ -9,6 +10,14 @@ import (
 
 	"pgregory.net/rapid"
 )
+
+// TestMain checks each property 10,000 times, unless -rapid.checks says otherwise.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "10000"); err != nil {
+		panic(err)
+	}
+	m.Run()
+}
 
 func mustCurrency(t testing.TB, code string) Currency {
 	t.Helper()
@@ -208,6 +217,10 @@ func TestTotalAgainstBig(t *testing.T) {
 				t.Fatal(err) // four products are below 2^128
 			}
 			want.Add(want, new(big.Int).Mul(big.NewInt(calls[i]), big.NewInt(prices[i])))
+		}
+		hi, lo := got.Parts()
+		if TotalOf(hi, lo) != got || new(big.Int).Add(new(big.Int).Lsh(new(big.Int).SetUint64(hi), 64), new(big.Int).SetUint64(lo)).Cmp(want) != 0 {
+			t.Fatalf("the parts are %d and %d, want %s", hi, lo, want)
 		}
 		if text := exactText(want); got.String() != text {
 			t.Fatalf("got %s, want %s", got, text)

@@ -64,6 +64,13 @@ func (t Total) Round(c Currency) (Amount, error) {
 	return signed(q, false)
 }
 
+// Parts are what a ledger stores of a total: the high and the low half of a
+// count of 10^-12 major units. TotalOf is the inverse.
+func (t Total) Parts() (hi, lo uint64) { return t.hi, t.lo }
+
+// TotalOf is the total that has these Parts.
+func TotalOf(hi, lo uint64) Total { return Total{hi, lo} }
+
 // String is the exact total as the shortest decimal: "2.5025".
 func (t Total) String() string { return formatDecimal(t.hi, t.lo, PriceDigits, 0) }
 

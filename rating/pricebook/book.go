@@ -22,6 +22,12 @@
 //	      - {id: s100k-1, images: 100_000, qps: 1, price: 300.00, trial: true}
 //	      - {id: s2500k-5, images: 2_500_000, qps: 5, price: 800.00}
 //
+// A pay_per_use entry may also say:
+//
+//	model: volume               # the tier that the month reaches prices all its calls; default graduated (D8)
+//	tier_basis: all_successful  # free and package calls advance the tiers too; default payg (D9)
+//	qps: 50                     # quota of each of its operations (D27)
+//
 // Prices are taken from the characters in the file, never through a float. A
 // field that is unknown or written twice is an error, as is everything that
 // could not be billed; all findings are reported at once, each with its line
@@ -51,6 +57,7 @@ type Operation struct {
 	Funding      Funding
 	FreePerMonth int64 // D10; 0 = none
 	Model        Model
+	Basis        Basis
 	Tiers        []Tier // of a pay-per-use operation: at least one, ascending, the last without bound
 	QPS          int    // quota of a pay-per-use operation (D27); 0 = none
 	Class        string // of a subscribed operation: Search, Add or Delete
@@ -78,6 +85,16 @@ const (
 )
 
 func (m Model) String() string { return [...]string{"graduated", "volume"}[m] }
+
+// Basis says which calls of a month advance the tiers (D9).
+type Basis uint8
+
+const (
+	PayPerUseCalls Basis = iota // those that are pay-per-use
+	AllSuccessful               // whatever paid for them
+)
+
+func (b Basis) String() string { return [...]string{"payg", "all_successful"}[b] }
 
 // The classes of subscribed operations (D27).
 const (
@@ -156,7 +173,7 @@ func (b *Book) Row(id string) (*Row, bool) {
 
 // SameRates reports whether a book may replace another inside a month (D35):
 // same currency, and for every operation of both the same funding, free
-// allowance, model and tiers. What only one of them has does not matter.
+// allowance, model, tier basis and tiers. What only one of them has does not matter.
 func SameRates(a, b *Book) bool {
 	if a.Currency != b.Currency {
 		return false
@@ -172,5 +189,5 @@ func SameRates(a, b *Book) bool {
 
 func sameRates(x, y *Operation) bool {
 	return x.Funding == y.Funding && x.FreePerMonth == y.FreePerMonth &&
-		x.Model == y.Model && slices.Equal(x.Tiers, y.Tiers)
+		x.Model == y.Model && x.Basis == y.Basis && slices.Equal(x.Tiers, y.Tiers)
 }

@@ -89,14 +89,15 @@ func (p *parse) currency(n ast.Node) {
 
 // payPerUse reads operations that share free allowance, tiers and quota.
 func (p *parse) payPerUse(n ast.Node) {
-	f, ok := p.fields(n, "the pay_per_use entry", "operations", "free_per_month", "model", "tiers", "qps")
+	f, ok := p.fields(n, "the pay_per_use entry", "operations", "free_per_month", "model", "tier_basis", "tiers", "qps")
 	if !ok {
 		return
 	}
 	rates := Operation{
 		Funding:      PayPerUse,
 		FreePerMonth: f.count("free_per_month", 0, ""),
-		Model:        f.model(),
+		Model:        Model(f.choice("model", Graduated.String(), Volume.String())),
+		Basis:        Basis(f.choice("tier_basis", PayPerUseCalls.String(), AllSuccessful.String())),
 		QPS:          f.quota("qps", ""),
 	}
 	rates.Tiers = p.tiers(f.required("tiers", "[{price: 0.0030}]"))
@@ -107,20 +108,6 @@ func (p *parse) payPerUse(n ast.Node) {
 			p.book.Operations = append(p.book.Operations, rates)
 		}
 	}
-}
-
-func (f fields) model() Model {
-	n := f.values["model"]
-	if n == nil {
-		return Graduated
-	}
-	switch text, ok := f.text(n, "model"); {
-	case ok && text == Volume.String():
-		return Volume
-	case ok && text != Graduated.String():
-		f.find(position(n), "model %q is unknown; write graduated or volume", text)
-	}
-	return Graduated
 }
 
 func (p *parse) tiers(n ast.Node) []Tier {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/csv"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,14 @@ import (
 	"strings"
 	"testing"
 )
+
+// TestMain checks each property 10,000 times, unless -rapid.checks says otherwise.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "10000"); err != nil {
+		panic(err)
+	}
+	m.Run()
+}
 
 // lintCase is one case of testdata/lint.txt.
 type lintCase struct {
@@ -193,6 +202,8 @@ func TestSameRates(t *testing.T) {
 		{"bound", "up_to: 10_000, ", "up_to: 10_001, ", false},
 		{"free allowance", "free_per_month: 1_000", "free_per_month: 999", false},
 		{"model", "free_per_month: 1_000", "free_per_month: 1_000\n    model: volume", false},
+		{"tier basis", "free_per_month: 1_000", "free_per_month: 1_000\n    tier_basis: all_successful", false},
+		{"tier basis written out", "free_per_month: 1_000", "free_per_month: 1_000\n    tier_basis: payg", true},
 		{"currency", "currency: USD", "currency: EUR", false},
 		{"funding", "[recognition/celebrity-recognition]", "[recognition/celebrity]", true},
 	} {
@@ -232,11 +243,15 @@ func FuzzParse(f *testing.F) {
 	for _, c := range lintCases(f) {
 		f.Add([]byte(c.book.String()))
 	}
+	known := example(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		book, err := Parse("f", data)
 		if err != nil {
 			checkFindings(t, err)
 			return
+		}
+		if same, other := Diff(book, book), Diff(known, book); len(same) > 0 || (other.Force() == AnyHour) != SameRates(known, book) {
+			t.Errorf("the book differs from itself by %v, from the example by %v", same, other)
 		}
 		for _, op := range book.Operations {
 			checkOperation(t, op)
@@ -263,6 +278,30 @@ func checkFindings(t *testing.T, err error) {
 	for _, f := range findings {
 		if f.Line < 1 || f.Column < 1 || !strings.Contains(f.Text, ";") {
 			t.Errorf("finding %+v has no place or no remedy", f)
+		}
+	}
+}
+
+// D8, D9: what an entry says holds for all its operations, what it leaves out is
+// the default.
+func TestModelAndBasis(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                                   "graduated payg",
+		"model: graduated, tier_basis: payg": "graduated payg",
+		"model: volume":                      "volume payg",
+		"tier_basis: all_successful":         "graduated all_successful",
+		"model: volume, tier_basis: all_successful": "volume all_successful",
+	} {
+		book, err := Parse("x", []byte("currency: USD\npay_per_use: [{operations: [a/b, a/c], tiers: [{price: 1}], "+text+"}]\n"))
+		if err != nil || len(book.Operations) != 2 {
+			t.Errorf("%q: %+v, %v", text, book, err)
+			continue
+		}
+		for _, op := range book.Operations {
+			if got := op.Model.String() + " " + op.Basis.String(); got != want {
+				t.Errorf("%q: %s is %s, want %s", text, op.Name, got, want)
+			}
 		}
 	}
 }

@@ -126,6 +126,22 @@ func (f fields) months(name, example string) int {
 	return 0
 }
 
+// choice reads a field that says one of two words, and is the first when absent.
+// It returns the index of the word.
+func (f fields) choice(name string, first, second string) int {
+	n := f.values[name]
+	if n == nil {
+		return 0
+	}
+	switch text, ok := f.text(n, name); {
+	case ok && text == second:
+		return 1
+	case ok && text != first:
+		f.find(position(n), "%s %q is unknown; write %s or %s", name, text, first, second)
+	}
+	return 0
+}
+
 // id reads the identifier of a package or row.
 func (f fields) id(kind string) string {
 	n := f.required("id", kind+"-1")
