@@ -24,6 +24,7 @@ type CreateAccount struct {
 	Number      uint32 `json:"number"` // given by the ledger
 	Customer    string `json:"customer,omitempty"`
 	CreditLimit string `json:"credit_limit,omitempty"`
+	LowBalance  string `json:"low_balance,omitempty"`
 	NoPayPerUse bool   `json:"no_pay_per_use,omitempty"`
 }
 
@@ -45,8 +46,12 @@ func (c *CreateAccount) Apply(a *Account, e Env) (Effects, error) {
 	if err != nil {
 		return Effects{}, err
 	}
-	*a = Account{Number: c.Number, ID: c.Account, Customer: customer, Created: e.unix(),
-		CreditLimit: limit, NoPayPerUse: c.NoPayPerUse}
+	low, err := lowBalance(e, c.LowBalance)
+	if err != nil {
+		return Effects{}, err
+	}
+	*a = Account{Number: c.Number, ID: c.Account, Customer: customer, Created: e.unix(), Seen: e.unix(),
+		CreditLimit: limit, LowBalance: low, NoPayPerUse: c.NoPayPerUse}
 	return Effects{Answer: AccountAnswer{Account: a.ID, Customer: a.Customer}}, nil
 }
 
@@ -70,10 +75,22 @@ func creditLimit(e Env, s string) (money.Amount, error) {
 	return limit, nil
 }
 
+func lowBalance(e Env, s string) (money.Amount, error) {
+	if s == "" {
+		return 0, nil
+	}
+	low, err := e.Currency.Parse(s)
+	if err != nil {
+		return 0, refuse(Invalid, "low_balance", "%v", err)
+	}
+	return low, nil
+}
+
 // ChangeAccount changes what an operator decides of an account. What is nil
 // stays.
 type ChangeAccount struct {
 	CreditLimit *string `json:"credit_limit,omitempty"`
+	LowBalance  *string `json:"low_balance,omitempty"`
 	PayPerUse   *bool   `json:"pay_per_use,omitempty"`
 }
 
@@ -82,8 +99,16 @@ func (*ChangeAccount) Type() string { return "change-account" }
 // Apply changes the settings. A higher credit limit ends arrears at once, as a
 // top-up does (D22); a lower one is judged at the next settlement (D19).
 func (c *ChangeAccount) Apply(a *Account, e Env) (Effects, error) {
-	if c.CreditLimit == nil && c.PayPerUse == nil {
-		return Effects{}, refuse(Invalid, "", "nothing to change: give credit_limit or pay_per_use")
+	if c.CreditLimit == nil && c.LowBalance == nil && c.PayPerUse == nil {
+		return Effects{}, refuse(Invalid, "", "nothing to change: give credit_limit, low_balance or pay_per_use")
+	}
+	var events []Event
+	if c.LowBalance != nil {
+		low, err := lowBalance(e, *c.LowBalance)
+		if err != nil {
+			return Effects{}, err
+		}
+		a.LowBalance = low
 	}
 	if c.CreditLimit != nil {
 		limit, err := creditLimit(e, *c.CreditLimit)
@@ -91,12 +116,12 @@ func (c *ChangeAccount) Apply(a *Account, e Env) (Effects, error) {
 			return Effects{}, err
 		}
 		a.CreditLimit = limit
-		a.leaveArrears(e.unix())
+		events = a.leaveArrears(e.unix())
 	}
 	if c.PayPerUse != nil {
 		a.NoPayPerUse = !*c.PayPerUse
 	}
-	return Effects{Answer: AccountAnswer{Account: a.ID, Customer: a.Customer}}, nil
+	return Effects{Events: events, Answer: AccountAnswer{Account: a.ID, Customer: a.Customer}}, nil
 }
 
 // AddKey lets a key stand for the account. The secret itself is never here.

@@ -8,16 +8,6 @@ type TopUp struct {
 
 func (*TopUp) Type() string { return "top-up" }
 
-// BalanceAnswer tells a balance after a command.
-type BalanceAnswer struct {
-	Account  string `json:"account"`
-	Movement uint32 `json:"movement"`
-	Amount   string `json:"amount"`
-	Balance  string `json:"balance"`
-	Currency string `json:"currency"`
-	State    State  `json:"state"`
-}
-
 // Apply credits the balance; that pays the debt first, since there is only one
 // balance.
 func (c *TopUp) Apply(a *Account, e Env) (Effects, error) {
@@ -28,26 +18,59 @@ func (c *TopUp) Apply(a *Account, e Env) (Effects, error) {
 	if amount <= 0 {
 		return Effects{}, refuse(Invalid, "amount", "must be more than zero, got %s", c.Amount)
 	}
-	if c.Reference == "" || len(c.Reference) > 200 {
-		return Effects{}, refuse(Invalid, "reference", "must name the payment, in 1 to 200 characters")
+	if err := checkWords("reference", c.Reference, "the payment"); err != nil {
+		return Effects{}, err
 	}
-	m, err := a.move(e, "top-up", "top-up", c.Reference, amount)
+	m, err := a.move(e, MoveTopUp, "top-up", c.Reference, amount)
 	if err != nil {
 		return Effects{}, err
 	}
-	a.leaveArrears(e.unix())
-	return Effects{Movements: []Movement{m}, Answer: a.balanceAnswer(e, m)}, nil
+	events := a.leaveArrears(e.unix())
+	return Effects{Movements: []Movement{m}, Events: events, Answer: a.balanceAnswer(e, []Movement{m})}, nil
 }
 
-func (a *Account) balanceAnswer(e Env, m Movement) BalanceAnswer {
-	return BalanceAnswer{Account: a.ID, Movement: m.Number, Amount: e.Currency.Format(m.Amount),
-		Balance: e.Currency.Format(a.Balance), Currency: e.Currency.Code, State: a.StateAt(e.unix())}
+// Adjust corrects the balance, up or down: it undoes a mistyped top-up, for one
+// (D36). Who may do so is decided before.
+type Adjust struct {
+	Amount    string `json:"amount"` // signed
+	Reason    string `json:"reason"`
+	Reference string `json:"reference"`
 }
 
-// leaveArrears ends arrears where the balance allows it (D22). Released is
-// final (D20): a top-up then only reduces the debt (D23).
-func (a *Account) leaveArrears(now int64) {
-	if a.Balance >= -a.CreditLimit && a.StateAt(now) != ReleasedState {
-		a.Arrears, a.ArrearsLaw = 0, Policy{}
+func (*Adjust) Type() string { return "adjust" }
+
+// Apply moves the balance. It may end arrears at once, and cause them at the
+// next settlement (D19).
+func (c *Adjust) Apply(a *Account, e Env) (Effects, error) {
+	amount, err := e.Currency.Parse(c.Amount)
+	if err != nil {
+		return Effects{}, refuse(Invalid, "amount", "%v", err)
 	}
+	if amount == 0 {
+		return Effects{}, refuse(Invalid, "amount", "must not be zero")
+	}
+	if err := checkWords("reason", c.Reason, "why"); err != nil {
+		return Effects{}, err
+	}
+	if err := checkWords("reference", c.Reference, "what it corrects"); err != nil {
+		return Effects{}, err
+	}
+	m, err := a.move(e, MoveAdjustment, c.Reason, c.Reference, amount)
+	if err != nil {
+		return Effects{}, err
+	}
+	events := a.leaveArrears(e.unix())
+	return Effects{Movements: []Movement{m}, Events: events, Answer: a.balanceAnswer(e, []Movement{m})}, nil
+}
+
+// owes reports whether a settlement would begin arrears (D19).
+func (a *Account) owes() bool {
+	return a.Arrears == 0 && a.Released == 0 && a.Balance < -a.CreditLimit
+}
+
+func checkWords(field, words, what string) error {
+	if words == "" || len(words) > 200 {
+		return refuse(Invalid, field, "must name %s, in 1 to 200 characters", what)
+	}
+	return nil
 }

@@ -1,0 +1,217 @@
+package account
+
+import (
+	"math"
+	"math/big"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/tallygate/tallygate/rating"
+	"github.com/tallygate/tallygate/rating/money"
+)
+
+// gate admits calls as the gateway does: what a term has left is its quota less
+// what is settled, less what was admitted since.
+type gate struct {
+	*life
+	taken map[uint32]uint64 // from packages, not settled yet
+	payg  uint64
+}
+
+// call funds one call to r/graduated: the free allowance is used up.
+func (g *gate) call(t *rapid.T, now int64) {
+	var best *BoughtPackage
+	for i := range g.Packages { // the best of all, found without their order
+		p := &g.Packages[i]
+		open := p.Operation == 1 && p.Start <= now && now < p.End && p.Used+g.taken[p.Number] < p.Quota
+		if open && (best == nil || p.End < best.End || p.End == best.End && (p.Bought < best.Bought || p.Bought == best.Bought && p.Number < best.Number)) {
+			best = p
+		}
+	}
+	for i := range g.Packages { // as meter/admit.go: the first that has some left
+		p := &g.Packages[i]
+		if p.Operation == 1 && p.Used+g.taken[p.Number] < p.Quota && p.Start <= now && now < p.End {
+			if g.taken[p.Number]++; p != best {
+				t.Fatalf("%+v is used before %+v", p, best)
+			}
+			return
+		}
+	}
+	g.payg++
+}
+
+// settle settles the hour, or a part of it, that ends now.
+func (g *gate) settle(t *rapid.T, end int64) {
+	var counts []Count
+	for n := uint32(1); n <= g.PackagesBought; n++ {
+		if g.taken[n] > 0 {
+			counts = append(counts, Count{Line{Account: 1, Operation: 1, Kind: Package, Ref: n}, g.taken[n]})
+		}
+	}
+	counts = append(counts, Count{Line{Account: 1, Operation: 1, Kind: PayPerUse}, g.payg})
+	start := rating.HourStart(end-1, lifeZone)
+	next := g.Clone()
+	if _, _, err := next.Settle(Period{Start: start, End: end, Month: uint32(rating.MonthOf(start, lifeZone))}, counts, g.rates, g.env.at(end)); err != nil {
+		t.Fatal(err)
+	}
+	g.Account, g.taken, g.payg = next, map[uint32]uint64{}, 0
+}
+
+// TestNoOverdraw: no package pays for more calls than its quota, whatever is
+// bought, renewed and settled in between, and the one that ends first pays first
+// (D14, D18).
+func TestNoOverdraw(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		g := &gate{newLife(DefaultPolicy), map[uint32]uint64{}, 0}
+		g.step(step{at: lifeStart, command: &TopUp{Amount: "100000.00", Reference: "r"}})
+		gap := rapid.SampledFrom([]int64{0, 1, 7, 1200, 3600, day, 12 * day, 31 * day})
+		now, calls := lifeStart, uint64(0)
+		admitted := uint64(0)
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			next := now + gap.Draw(t, "gap")
+			if end := rating.HourEnd(now, lifeZone); next >= end {
+				g.settle(t, end)
+			}
+			now = next
+			g.advance(now)
+			switch rapid.IntRange(0, 4).Draw(t, "kind") {
+			case 0:
+				g.step(step{at: now, command: &BuyPackage{Package: rapid.SampledFrom([]string{"tiny", "month"}).Draw(t, "package"), AutoRenew: rapid.Bool().Draw(t, "auto")}})
+			case 1:
+				g.step(step{at: now, command: &RenewPackage{Package: rapid.Uint32Range(1, 5).Draw(t, "number")}})
+			default:
+				calls = rapid.Uint64Range(1, 12).Draw(t, "calls")
+				for range calls {
+					g.call(t, now)
+				}
+				admitted += calls
+			}
+			for _, p := range g.Packages {
+				if p.Used+g.taken[p.Number] > p.Quota {
+					t.Fatalf("%d calls are admitted to %+v", g.taken[p.Number], p)
+				}
+			}
+		}
+		g.settle(t, rating.HourEnd(now, lifeZone))
+		for _, p := range g.Packages {
+			if p.Used > p.Quota {
+				t.Fatalf("overdrawn: %+v", p)
+			}
+		}
+	})
+}
+
+// term is what proration knows of a paid term.
+type term struct {
+	row                 string
+	whole, start, end   int64 // the whole term begins at whole, the row is in force from start
+	months, basis, rate int64
+}
+
+// change is what changing the terms costs at an instant, calculated once more
+// (D30), and the terms after it.
+func changed(terms []term, now int64, row string, rate int64) (due int64, after []term) {
+	old := ""
+	for _, s := range terms {
+		if s.start <= now && now < s.end {
+			old = s.row
+		}
+	}
+	for _, s := range terms {
+		from := max(now, s.start)
+		if s.row != old || s.end <= now {
+			after = append(after, s)
+			continue
+		}
+		n := new(big.Int).Mul(big.NewInt(rate*s.months-s.basis), big.NewInt(s.end-from))
+		due += roundOff(n, big.NewInt(s.end-s.whole)).Int64()
+		after = append(after, term{row, s.whole, from, s.end, s.months, rate * s.months, rate})
+	}
+	return due, after
+}
+
+// TestProration: a change costs the difference for the rest, of prepaid terms
+// too; to and fro in the same second costs nothing; and whatever changes there
+// are, what is paid is what was had, to half a minor unit for each (D30).
+func TestProration(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		l, rates := newLife(genPolicy.Draw(t, "policy")), map[string]int64{"s1": 300_00}
+		l.CreditLimit = math.MaxInt64
+		for _, id := range []string{"a", "b", "c"} {
+			rates[id] = rapid.OneOf(rapid.Int64Range(1, 300), rapid.Int64Range(1, 1e9)).Draw(t, "price")
+			l.Rows = append(l.Rows, OwnRow{ID: id, Service: "search", MaxImages: 1, Search: 1, Add: 1, Delete: 1, Price: money.Amount(rates[id])})
+		}
+		row := rapid.SampledFrom([]string{"a", "b", "c", "s1"})
+		now := lifeStart + rapid.Int64Range(0, 40*day).Draw(t, "start")
+		run := func(c Command) (cost int64) {
+			before := l.Balance
+			if l.step(step{at: now, command: c}); l.refused != nil {
+				t.Fatal(l.refused)
+			}
+			return int64(before - l.Balance)
+		}
+		var terms []term
+		paid := int64(0)
+		for i := range rapid.IntRange(1, 3).Draw(t, "terms") { // the later ones prepaid
+			id, months, start := row.Draw(t, "row"), rapid.IntRange(1, 5).Draw(t, "months"), now
+			basis := rates[id] * int64(months)
+			switch {
+			case i == 0 && id == "s1" && months == 1:
+				paid, basis = run(&Subscribe{Instance: "shop", Row: id, Months: months, Trial: true}), 0
+			case i == 0:
+				paid += run(&Subscribe{Instance: "shop", Row: id, Months: months})
+			default:
+				paid += run(&RenewSubscription{Instance: "shop", Row: id, Months: months})
+				start = terms[i-1].end
+			}
+			end := l.lastOf("shop").End
+			terms = append(terms, term{id, start, start, end, int64(months), basis, basis / int64(months)})
+		}
+		had, roundings := new(big.Rat), int64(0)
+		for range rapid.IntRange(1, 6).Draw(t, "changes") {
+			was := now
+			now = rapid.Int64Range(now, terms[len(terms)-1].end-1).Draw(t, "now")
+			had.Add(had, worth(terms, was, now))
+			to := row.Draw(t, "to")
+			running := l.runningTerm("shop", now)
+			if running.Row == to {
+				continue
+			}
+			due, after := changed(terms, now, to, rates[to])
+			alone := true // no prepaid term of the new row, which the way back would take along
+			for _, s := range terms {
+				alone = alone && (s.end <= now || s.row != to && s.basis > 0) // nor a trial, to which there is no way back
+			}
+			if got := run(&ChangeSubscription{Instance: "shop", Row: to}); got != due {
+				t.Fatalf("%+v to %s at %d costs %d, should be %d", terms, to, now, got, due)
+			}
+			if alone {
+				if back := run(&ChangeSubscription{Instance: "shop", Row: running.Row}); back != -due {
+					t.Fatalf("%+v to %s at %d costs %d, and back %d", terms, to, now, due, back)
+				}
+				run(&ChangeSubscription{Instance: "shop", Row: to})
+			}
+			paid, terms, roundings = paid+due, after, roundings+int64(len(terms))
+		}
+		had.Add(had, worth(terms, now, math.MaxInt64))
+		off := had.Sub(had, new(big.Rat).SetInt64(paid))
+		if off.Abs(off).Cmp(big.NewRat(roundings, 2)) > 0 {
+			t.Fatalf("%+v: paid %d, off by %s", terms, paid, off.FloatString(3))
+		}
+	})
+}
+
+// worth is what the time from, until costs at the rows that are in force in it.
+func worth(terms []term, from, until int64) *big.Rat {
+	sum := new(big.Rat)
+	for _, s := range terms {
+		if a, b := max(from, s.start), min(until, s.end); a < b {
+			n := new(big.Int).Mul(big.NewInt(s.rate*s.months), big.NewInt(b-a))
+			sum.Add(sum, new(big.Rat).SetFrac(n, big.NewInt(s.end-s.whole)))
+		}
+	}
+	return sum
+}
