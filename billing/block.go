@@ -15,7 +15,9 @@ type block struct {
 	loaded   bool
 	folded   uint64 // newest input applied here
 	accounts [ledger.BlockSize]*account.Account
-	step     ledger.Step // effects since the last flush, without the block itself
+	step     ledger.Step   // effects since the last flush or cut, without the block itself
+	parts    []ledger.Step // cut before that, each with the block as it stood then
+	flushing []ledger.Step // images that the last flush took, while they may not be in the ledger
 	dirty    bool
 
 	users int // under the cache's lock
@@ -102,6 +104,31 @@ func (c *blockCache) trim() {
 // account returns an account of the locked block, or nil.
 func (b *block) account(number uint32) *account.Account {
 	return b.accounts[number%ledger.BlockSize]
+}
+
+// cut ends a part of what the next flush takes. An image and the block's count
+// of it must reach the ledger together, or a fold that is interrupted would
+// find the image and not count it again; and a transaction takes so much only.
+func (b *block) cut() {
+	part := b.step
+	part.Blocks = []ledger.Block{b.snapshot()}
+	b.parts, b.step = append(b.parts, part), ledger.Step{}
+}
+
+// partImages is how many values of images a part holds.
+const partImages = stepBytes / imageBytes / 2
+
+// takeParts gives the parts to a flush, and keeps the images that it takes.
+func (b *block) takeParts() []ledger.Step {
+	b.cut()
+	parts := b.parts
+	b.flushing, b.parts, b.dirty = nil, nil, false
+	for _, p := range parts {
+		if len(p.Products) > 0 {
+			b.flushing = append(b.flushing, ledger.Step{Products: p.Products, Pictures: p.Pictures})
+		}
+	}
+	return parts
 }
 
 // snapshot is the block as the ledger shall have it.

@@ -1,6 +1,9 @@
 package billing
 
 import (
+	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -12,24 +15,80 @@ import (
 // bookInForce is a price book and the instant (Unix seconds) from which it
 // holds, until the next one does (D35).
 type bookInForce struct {
-	Input uint64
-	From  int64
-	Book  *pricebook.Book
+	Input     uint64
+	From      int64
+	Scheduled bool
+	Book      *pricebook.Book
 }
 
-// SetPriceBook makes a book the newest one, unless it already is. The first
-// book of a ledger holds from the beginning; a later one from the next hour, or
-// from the next month if it changes tiers or free allowances (D35). It returns
-// the instant from which the book holds, in Unix seconds.
+// SetPriceBook makes the book that the configuration names the newest one,
+// unless it named it before: a configuration that was not edited does not undo
+// what was scheduled since. Nor does one that names the book that is in force, or
+// one that was scheduled. The first book of a ledger holds from the beginning; a
+// later one from the next hour, or from the next month if it changes tiers or
+// free allowances (D35). It returns the instant from which the book holds, in
+// Unix seconds.
 func (e *Engine) SetPriceBook(b *pricebook.Book) (from int64, err error) {
-	if latest := e.latestBook(); latest != nil && latest.Book.Hash == b.Hash {
-		return latest.From, e.registerOperations(b)
-	}
+	e.bookLock.Lock()
+	defer e.bookLock.Unlock()
 	if err := e.registerOperations(b); err != nil {
 		return 0, err
 	}
-	from = e.bookStart(b)
-	return from, e.append(inputPriceBook, priceBookInput{Hash: b.Hash, From: from, Source: string(b.Source)})
+	if known := e.lastNamed(b.Hash); known != nil && e.Meta().Configured == b.Hash {
+		return known.From, nil
+	}
+	if known := e.standing(b.Hash); known != nil {
+		return known.From, e.append(inputPriceBook, priceBookInput{Hash: b.Hash, From: known.From, Configured: true})
+	}
+	from = e.bookStart(b, 0)
+	return from, e.append(inputPriceBook, priceBookInput{Hash: b.Hash, From: from, Source: string(b.Source), Configured: true})
+}
+
+// ErrSchedule: a price book cannot take force when it was asked to.
+var ErrSchedule = errors.New("the price book cannot take force then")
+
+// SchedulePriceBook lets a book take force at an instant (Unix seconds) that
+// lies ahead: the start of an hour, and of a month if it changes tiers or free
+// allowances (D35).
+func (e *Engine) SchedulePriceBook(b *pricebook.Book, from int64) error {
+	e.bookLock.Lock()
+	defer e.bookLock.Unlock()
+	if b.Currency != e.Currency {
+		return fmt.Errorf("%w: its currency is %s and the ledger's is %s", ErrSchedule, b.Currency, e.Currency)
+	}
+	earliest := e.bookStart(b, from)
+	if from != earliest {
+		return fmt.Errorf("%w: the first instant from %s on that rules and books allow is %s", ErrSchedule,
+			time.Unix(from, 0).In(e.Zone).Format(time.RFC3339), time.Unix(earliest, 0).In(e.Zone).Format(time.RFC3339))
+	}
+	if err := e.registerOperations(b); err != nil {
+		return err
+	}
+	return e.append(inputPriceBook, priceBookInput{Hash: b.Hash, From: from, Source: string(b.Source)})
+}
+
+// lastNamed finds the newest book with a hash.
+func (e *Engine) lastNamed(hash string) *bookInForce {
+	for _, b := range slices.Backward(e.booksSince(math.MinInt64)) {
+		if b.Book.Hash == hash {
+			return &b
+		}
+	}
+	return nil
+}
+
+// standing finds a book that is in force or ahead, unless the configuration
+// named another one after it.
+func (e *Engine) standing(hash string) *bookInForce {
+	for _, b := range slices.Backward(e.booksSince(e.Now() / int64(time.Second))) {
+		if b.Book.Hash == hash {
+			return &b
+		}
+		if !b.Scheduled {
+			return nil
+		}
+	}
+	return nil
 }
 
 func (e *Engine) latestBook() *bookInForce {
@@ -41,20 +100,27 @@ func (e *Engine) latestBook() *bookInForce {
 	return &e.books[len(e.books)-1]
 }
 
-func (e *Engine) bookStart(b *pricebook.Book) int64 {
+// bookStart is the first permitted start of a book at or after an instant.
+func (e *Engine) bookStart(b *pricebook.Book, earliest int64) int64 {
 	latest := e.latestBook()
 	if latest == nil {
 		return 0
 	}
 	now := e.Now() / int64(time.Second)
 	start := rating.HourEnd(now, e.Zone)
-	monthStart, monthEnd := rating.MonthBounds(rating.MonthOf(now, e.Zone), e.Zone)
+	if earliest = max(earliest, latest.From); earliest > start {
+		start = rating.HourEnd(earliest-1, e.Zone)
+	}
+	monthStart, monthEnd := rating.MonthBounds(rating.MonthOf(start, e.Zone), e.Zone)
+	if start == monthStart {
+		return start
+	}
 	for _, known := range e.booksSince(monthStart) {
 		if !pricebook.SameRates(known.Book, b) {
 			start = monthEnd
 		}
 	}
-	return max(start, latest.From)
+	return start
 }
 
 // booksSince are the books that are in force at an instant or later. An
@@ -147,5 +213,5 @@ func (e *Engine) SetPolicy(p account.Policy) error {
 	if e.Meta().Policy == p {
 		return nil
 	}
-	return e.append(inputPolicy, policyInput{Grace: p.Grace, Retention: p.Retention})
+	return e.append(inputPolicy, policyInputOf(p))
 }

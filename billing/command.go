@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/tallygate/tallygate/account"
@@ -31,9 +33,21 @@ type Result struct {
 // differ in it.
 type asker interface{ Asked() account.Command }
 
+// own takes out of a command what is not the caller's to say, so that to ask
+// again is to ask for the same.
+func (r Request) own() {
+	switch c := r.Command.(type) {
+	case *account.CreateAccount:
+		c.Account, c.Number = r.Account, 0
+	case account.Resizer:
+		c.SetHeld(0)
+	}
+}
+
 // Do carries out a command: all of it, durably, or nothing. A refusal is an
 // *account.Error, ErrOtherContent or ErrUnavailable.
 func (e *Engine) Do(req Request) (Result, error) {
+	req.own()
 	in := commandInput{Type: req.Command.Type(), Account: req.Account, Content: content(req)}
 	names := []string{"account " + req.Account}
 	if req.Key != "" {
@@ -43,6 +57,9 @@ func (e *Engine) Do(req Request) (Result, error) {
 	}
 	if k, ok := req.Command.(*account.AddKey); ok {
 		names = append(names, "key "+k.Hash)
+	}
+	if s, ok := req.Command.(*account.Subscribe); ok && s.Trial {
+		names = append(names, "trials") // they are rare, and customers span accounts
 	}
 	e.inputs.RLock()
 	defer e.inputs.RUnlock()
@@ -96,23 +113,49 @@ func (e *Engine) accept(req Request, in commandInput) (Result, error) {
 		return Result{}, err
 	}
 	at := e.Now()
-	next, effects, err := e.try(b, number, req.Command, at)
+	next, effects, err := e.judge(b, number, req.Command, at)
 	if err != nil {
 		return Result{}, err
 	}
 	in.Command = encode(req.Command)
-	pending, err := e.Journal.Append(at, inputCommand, encode(in))
+	rec, err := e.record(at, inputCommand, in)
 	if err != nil {
-		return Result{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	rec, err := pending.Wait()
-	if err != nil {
-		return Result{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		e.restore(b, number, req.Command)
+		return Result{}, err
 	}
 	if err := e.take(b, rec, in, next, effects); err != nil {
 		return Result{}, err
 	}
 	return Result{JSON: encode(effects.Answer), Input: rec.Seq}, nil
+}
+
+// judge tries a command on its account. One that leaves less room for images
+// must fit what the instance holds with the adds in flight, and from then on no
+// more are admitted (D30).
+func (e *Engine) judge(b *block, number uint32, cmd account.Command, at int64) (*account.Account, account.Effects, error) {
+	env := e.env(at)
+	r, resizes := cmd.(account.Resizer)
+	if !resizes || e.Watcher == nil {
+		return e.try(b, number, cmd, env)
+	}
+	held, _ := e.Watcher.Lower(number, r.Target(), math.MaxInt64)
+	r.SetHeld(held)
+	next, effects, err := e.try(b, number, cmd, env)
+	if err != nil {
+		return nil, effects, err
+	}
+	if held, ok := e.Watcher.Lower(number, r.Target(), next.MaxImages(r.Target(), at/int64(time.Second))); !ok {
+		r.SetHeld(held)
+		return e.try(b, number, cmd, env)
+	}
+	return next, effects, nil
+}
+
+// restore takes back what judge told the watcher, where nothing came of it.
+func (e *Engine) restore(b *block, number uint32, cmd account.Command) {
+	if _, resizes := cmd.(account.Resizer); resizes && e.Watcher != nil && b.account(number) != nil {
+		e.Watcher.AccountChanged(b.account(number))
+	}
 }
 
 // commandNumber is the number of the account a command is for. Creation gets
@@ -124,12 +167,11 @@ func (e *Engine) commandNumber(id string, cmd account.Command) (uint32, error) {
 	}
 	c, creates := cmd.(*account.CreateAccount)
 	switch {
-	case creates && c.Number != 0: // from the journal
+	case creates && e.recovering: // numbered when it was accepted
 		return c.Number, nil
 	case creates && n != 0:
 		return 0, &account.Error{Why: account.Conflict, Field: "account", Text: fmt.Sprintf("account %q exists already", id)}
 	case creates:
-		c.Account = id
 		if _, err := c.Apply(&account.Account{}, e.env(e.Now())); err != nil {
 			return 0, err // a refusal uses up no number
 		}
@@ -162,18 +204,28 @@ func (e *Engine) checkKey(cmd account.Command) error {
 }
 
 // try applies a command to a copy of its account.
-func (e *Engine) try(b *block, number uint32, cmd account.Command, at int64) (*account.Account, account.Effects, error) {
+func (e *Engine) try(b *block, number uint32, cmd account.Command, env account.Env) (*account.Account, account.Effects, error) {
 	next := &account.Account{}
 	if a := b.account(number); a != nil {
 		next = a.Clone()
 	}
-	effects, err := cmd.Apply(next, e.env(at))
+	effects, err := account.Do(next, cmd, env)
 	return next, effects, err
 }
 
+// env is what accounts are judged by at an instant (Unix nanoseconds), by what
+// is in force now. The caller may not hold the meta lock.
 func (e *Engine) env(at int64) account.Env {
-	return account.Env{Now: at, Currency: e.Currency, Zone: e.Zone, Book: e.BookAt(at / int64(time.Second)),
-		OperationNumber: e.OperationNumber}
+	meta := e.Meta()
+	return account.Env{Now: at, Currency: e.Currency, Zone: e.Zone, Books: e.BookAt, Policy: meta.Policy,
+		Floor: meta.Started + account.RestartGrace, OperationNumber: e.OperationNumber, TrialTaken: e.trialTaken}
+}
+
+// trialTaken reports whether a customer has had a trial. Where the ledger cannot
+// tell, it has: a second one is not to be given by mistake.
+func (e *Engine) trialTaken(customer string) bool {
+	_, err := find(&e.recent, func(n names) map[string]ledger.Trial { return n.trials }, customer, e.Store.Trial)
+	return !errors.Is(err, ledger.ErrNotFound)
 }
 
 // take makes the effects of a journalled command those of the block.
@@ -182,7 +234,10 @@ func (e *Engine) take(b *block, rec journal.Record, in commandInput, next *accou
 	b.accounts[next.Number%ledger.BlockSize] = next
 	b.folded, b.dirty = rec.Seq, true
 	var added ledger.Step
-	added.Movements = effects.Movements
+	added.Movements, added.Events, added.Statements = effects.Movements, effects.Events, effects.Statements
+	if effects.Trial != "" {
+		added.Trials = map[string]ledger.Trial{effects.Trial: {Account: next.Number, Input: rec.Seq}}
+	}
 	if before == nil {
 		added.Accounts = map[string]uint32{next.ID: next.Number}
 	}
@@ -197,8 +252,10 @@ func (e *Engine) take(b *block, rec journal.Record, in commandInput, next *accou
 	e.recent.put(added)
 	b.add(added)
 	e.noteApplied(rec.Seq, next.Number)
+	e.noteDue(next)
 	if e.Watcher != nil {
 		e.Watcher.AccountChanged(next)
+		e.tellEvents(b, effects.Events)
 	}
 	return nil
 }
@@ -206,10 +263,15 @@ func (e *Engine) take(b *block, rec journal.Record, in commandInput, next *accou
 // add merges effects into what the next flush takes.
 func (b *block) add(s ledger.Step) {
 	b.step.Movements = append(b.step.Movements, s.Movements...)
+	b.step.Events = append(b.step.Events, s.Events...)
+	b.step.Statements = append(b.step.Statements, s.Statements...)
 	b.step.Answers = append(b.step.Answers, s.Answers...)
 	b.step.Hours = append(b.step.Hours, s.Hours...)
 	b.step.Accounts = merge(b.step.Accounts, s.Accounts)
 	b.step.Keys = merge(b.step.Keys, s.Keys)
+	b.step.Trials = merge(b.step.Trials, s.Trials)
+	b.step.Products = merge(b.step.Products, s.Products)
+	b.step.Pictures = merge(b.step.Pictures, s.Pictures)
 }
 
 func merge[K comparable, V any](into, from map[K]V) map[K]V {

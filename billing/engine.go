@@ -30,6 +30,13 @@ type Watcher interface {
 	AccountChanged(*account.Account)
 	KeyAdded(*account.Account, account.Key)
 	KeyRemoved(account.Key)
+	// Happened tells of an event once it cannot be undone. It is not told of
+	// those that recovery folds again.
+	Happened(*account.Account, account.Event)
+	// Lower lets an instance admit no more than so many images, from now until
+	// its account changes, if it holds no more than that with the adds in flight
+	// (D30). Either way it says how many it holds.
+	Lower(number uint32, instance string, most int64) (held int64, ok bool)
 }
 
 // Config is what an engine is made of. Store and Journal stay the caller's to
@@ -55,11 +62,13 @@ type Engine struct {
 
 	// inputs is held for reading by whoever appends an input for one block, for
 	// writing by whoever appends one for all of them.
-	inputs  sync.RWMutex
-	keys    stripes // idempotency keys, account ids, API keys
-	blocks  blockCache
-	recent  recent
-	periods []*sealedPeriod // appended and not yet applied to every block
+	inputs   sync.RWMutex
+	bookLock sync.Mutex // one price book at a time
+	keys     stripes    // idempotency keys, account ids, API keys
+	blocks   blockCache
+	recent   recent
+	pending  []*pendingInput // appended and not yet applied to every block
+	dues     dueIndex
 
 	metaLock  sync.RWMutex
 	meta      ledger.Meta
@@ -67,6 +76,8 @@ type Engine struct {
 	books     []bookInForce
 	newBooks  []ledger.PriceBook // not yet flushed
 	applied   uint64             // newest input whose effect is in memory, but for periods
+
+	only func(block uint32) bool // the blocks that are folded; nil = all (see refold)
 
 	recovering bool
 	unflushed  int               // what recovery has folded since it flushed, about in lines
@@ -137,15 +148,24 @@ func (e *Engine) agree() error {
 func (e *Engine) append(kind string, payload any) error {
 	e.inputs.Lock()
 	defer e.inputs.Unlock()
-	pending, err := e.Journal.Append(e.Now(), kind, encode(payload))
+	rec, err := e.record(e.Now(), kind, payload)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	rec, err := pending.Wait()
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return err
 	}
 	return e.applyGlobal(rec)
+}
+
+// record makes an input durable. After an error it may have happened all the
+// same.
+func (e *Engine) record(at int64, kind string, payload any) (journal.Record, error) {
+	pending, err := e.Journal.Append(at, kind, encode(payload))
+	if err == nil {
+		var rec journal.Record
+		if rec, err = pending.Wait(); err == nil {
+			return rec, nil
+		}
+	}
+	return journal.Record{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // Meta is what concerns the ledger as a whole, as of now.

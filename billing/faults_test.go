@@ -16,26 +16,6 @@ import (
 	"github.com/tallygate/tallygate/ledger"
 )
 
-var november = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-
-// createMany opens n accounts at once, with a generous credit limit.
-func (r *rig) createMany(t testing.TB, n int) {
-	t.Helper()
-	var all sync.WaitGroup
-	for i := range n {
-		all.Go(func() {
-			if _, err := r.Do(Request{Account: fmt.Sprintf("a%d", i), Command: &account.CreateAccount{CreditLimit: "1000.00"}}); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-}
-
-func payPerUse(number uint32, calls uint64) account.Count {
-	return account.Count{Line: account.Line{Account: number, Operation: 1, Kind: account.PayPerUse}, Calls: calls}
-}
-
 // gate is a store that can refuse commits.
 type gate struct {
 	ledger.Store
@@ -286,8 +266,8 @@ func TestSealedFileStaysWhileItsRecordIsUncertain(t *testing.T) {
 func TestPolicyOfAnUnfinishedPeriod(t *testing.T) {
 	r := openRig(t, t.TempDir(), november)
 	defer func() { r.close(t) }()
-	law := account.Policy{Grace: 10, Retention: 20}
-	if err := r.SetPolicy(law); err != nil {
+	law := account.Law{Grace: 10, Retention: 20}
+	if err := r.SetPolicy(account.Policy{Law: law}); err != nil {
 		t.Fatal(err)
 	}
 	r.must(t, "a", &account.CreateAccount{})
@@ -300,7 +280,7 @@ func TestPolicyOfAnUnfinishedPeriod(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(r.SetPolicy(account.Policy{Grace: 1, Retention: 2}), r.Flush()); err != nil {
+	if err := errors.Join(r.SetPolicy(account.Policy{Law: account.Law{Grace: 1, Retention: 2}}), r.Flush()); err != nil {
 		t.Fatal(err)
 	}
 	r.crash(t)
@@ -333,7 +313,7 @@ func TestABlockTakesAPeriodOnce(t *testing.T) {
 			t.Fatalf("look %d: %+v, %v; want a balance of -15", look, a, err)
 		}
 	}
-	if err := r.applyPeriods(); err != nil {
+	if err := r.applyPending(); err != nil {
 		t.Fatal(err)
 	}
 	if a, _ := r.Account("a"); a.Balance != -15 {

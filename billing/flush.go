@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/ledger"
 )
 
@@ -62,11 +63,10 @@ func (e *Engine) collect() []ledger.Step {
 		if !b.dirty {
 			continue
 		}
-		part := b.step
-		part.Blocks = []ledger.Block{b.snapshot()}
-		e.recent.latestOwners(part.Keys)
-		steps.add(part)
-		b.step, b.dirty = ledger.Step{}, false
+		for _, part := range b.takeParts() {
+			e.recent.latestOwners(part.Keys)
+			steps.add(part)
+		}
 	}
 	if last, ok := e.collectMeta(); ok {
 		steps.add(last)
@@ -83,13 +83,14 @@ func (e *Engine) collectMeta() (ledger.Step, bool) {
 	}
 	meta := e.meta
 	meta.Folded = e.applied
-	if len(e.periods) > 0 { // not in every block yet: a restart must see it again
-		meta.Folded = min(meta.Folded, e.periods[0].seq-1)
-		meta.Policy = e.periods[0].period.Policy
+	if len(e.pending) > 0 { // not in every block yet: a restart must see it again
+		first := e.pending[0]
+		meta.Folded = min(meta.Folded, first.seq-1)
+		meta.Policy, meta.Started = first.policy, first.floor-account.RestartGrace
 	}
 	e.meta.Folded = meta.Folded
 	books := e.newBooks
-	e.newBooks, e.metaDirty = nil, len(e.periods) > 0
+	e.newBooks, e.metaDirty = nil, len(e.pending) > 0
 	return ledger.Step{Meta: &meta, Books: books}, true
 }
 

@@ -15,6 +15,8 @@ const (
 	inputPriceBook  = "pricebook"
 	inputPolicy     = "policy"
 	inputStart      = "start"
+	inputDue        = "due"    // what time alone brings has happened until an instant
+	inputImages     = "images" // what a successful add or delete did (D28)
 	inputCommand    = "command"
 	inputPeriod     = "period"  // sealed usage
 	inputSettled    = "settled" // hash of what a period's settlement gave
@@ -31,15 +33,34 @@ type operationsInput struct {
 	Names []string `json:"names"`
 }
 
+// priceBookInput is a book, or, without a source, that the configuration names
+// one that is known.
 type priceBookInput struct {
-	Hash   string `json:"hash"`
-	From   int64  `json:"from"` // Unix seconds
-	Source string `json:"source"`
+	Hash       string `json:"hash"`
+	From       int64  `json:"from"` // Unix seconds
+	Source     string `json:"source,omitempty"`
+	Configured bool   `json:"configured,omitempty"` // else it was scheduled (D35)
 }
 
 type policyInput struct {
-	Grace     int64 `json:"grace"`
-	Retention int64 `json:"retention"`
+	Grace        int64  `json:"grace"`
+	Retention    int64  `json:"retention"`
+	AllowInGrace bool   `json:"allow_in_grace,omitempty"`
+	EndOfDay     bool   `json:"end_of_day,omitempty"`
+	Purchases    uint32 `json:"purchases,omitempty"`
+	Realtime     bool   `json:"realtime,omitempty"`
+}
+
+type dueInput struct {
+	Until int64 `json:"until"` // Unix seconds
+}
+
+type imagesInput struct {
+	Account  uint32 `json:"account"`
+	Instance uint32 `json:"instance"`
+	Kind     uint8  `json:"kind"`
+	Product  []byte `json:"product,omitempty"`
+	Picture  []byte `json:"picture,omitempty"`
 }
 
 type startInput struct {
@@ -96,5 +117,10 @@ func decode[T any](seq uint64, data []byte) (T, error) {
 }
 
 func (p policyInput) policy() account.Policy {
-	return account.Policy{Grace: p.Grace, Retention: p.Retention}
+	return account.Policy{Law: account.Law{Grace: p.Grace, Retention: p.Retention, AllowInGrace: p.AllowInGrace},
+		EndOfDay: p.EndOfDay, Purchases: p.Purchases, Realtime: p.Realtime}
+}
+
+func policyInputOf(p account.Policy) policyInput {
+	return policyInput{p.Grace, p.Retention, p.AllowInGrace, p.EndOfDay, p.Purchases, p.Realtime}
 }

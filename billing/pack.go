@@ -6,6 +6,9 @@ import "github.com/tallygate/tallygate/ledger"
 // transaction of an embedded store holds.
 const stepBytes = 1 << 20
 
+// imageBytes is what a product or a picture takes, by the same guess.
+const imageBytes = 128
+
 // packer joins effects to steps of bounded size.
 type packer struct {
 	steps []ledger.Step
@@ -24,10 +27,16 @@ func (p *packer) add(s ledger.Step) {
 		for i := range s.Movements {
 			p.put(ledger.Step{Movements: s.Movements[i : i+1]})
 		}
+		for i := range s.Events {
+			p.put(ledger.Step{Events: s.Events[i : i+1]})
+		}
+		for i := range s.Statements {
+			p.put(ledger.Step{Statements: s.Statements[i : i+1]})
+		}
 		for i := range s.Answers {
 			p.put(ledger.Step{Answers: s.Answers[i : i+1]})
 		}
-		s.Hours, s.Movements, s.Answers = nil, nil, nil
+		s.Hours, s.Movements, s.Events, s.Statements, s.Answers = nil, nil, nil, nil, nil
 	}
 	p.put(s)
 }
@@ -52,13 +61,21 @@ func join(a, b ledger.Step) ledger.Step {
 	if b.Meta != nil {
 		a.Meta = b.Meta
 	}
+	if n := len(a.Blocks); n > 0 && len(b.Blocks) > 0 && a.Blocks[n-1].Number == b.Blocks[0].Number {
+		a.Blocks = a.Blocks[:n-1] // a later part of the same block
+	}
 	a.Blocks = append(a.Blocks, b.Blocks...)
 	a.Hours = append(a.Hours, b.Hours...)
 	a.Movements = append(a.Movements, b.Movements...)
+	a.Events = append(a.Events, b.Events...)
+	a.Statements = append(a.Statements, b.Statements...)
 	a.Answers = append(a.Answers, b.Answers...)
 	a.Books = append(a.Books, b.Books...)
 	a.Accounts = merge(a.Accounts, b.Accounts)
 	a.Keys = merge(a.Keys, b.Keys)
+	a.Trials = merge(a.Trials, b.Trials)
+	a.Products = merge(a.Products, b.Products)
+	a.Pictures = merge(a.Pictures, b.Pictures)
 	return a
 }
 
@@ -75,7 +92,7 @@ func sizeOf(s ledger.Step) int {
 	for _, b := range s.Blocks {
 		size += value
 		for _, a := range b.Accounts {
-			size += 3*value + len(a.Usage)*value/2 + (len(a.Packages)+len(a.Subscriptions))*2*value + len(a.Keys)*4*value
+			size += 3*value + len(a.Usage)*value + (len(a.Packages)+len(a.Subscriptions)+len(a.Instances)+len(a.Rows))*2*value + len(a.Keys)*4*value
 		}
 	}
 	for _, h := range s.Hours {
@@ -83,6 +100,9 @@ func sizeOf(s ledger.Step) int {
 	}
 	for _, m := range s.Movements {
 		size += 2*value + len(m.Text) + len(m.Reference)
+	}
+	for _, v := range s.Events {
+		size += value + len(v.Kind) + len(v.Subject) + len(v.Text)
 	}
 	for _, a := range s.Answers {
 		size += 2*value + len(a.JSON)
@@ -93,5 +113,5 @@ func sizeOf(s ledger.Step) int {
 	for id := range s.Accounts {
 		size += value + len(id)
 	}
-	return size + 2*value*len(s.Keys)
+	return size + value*len(s.Statements) + 2*value*(len(s.Keys)+len(s.Trials)) + imageBytes*(len(s.Products)+len(s.Pictures))
 }

@@ -2,6 +2,7 @@ package billing
 
 import (
 	"fmt"
+	"iter"
 	"math"
 
 	"github.com/tallygate/tallygate/account"
@@ -49,9 +50,10 @@ func (e *Engine) EachAccount(f func(*account.Account) bool) error {
 
 // history is an account and what happened to it from an instant on.
 type history struct {
-	account   *account.Account
-	hours     []ledger.BlockHour // with the account's charges only
-	movements []account.Movement // all of them
+	account    *account.Account
+	hours      []ledger.BlockHour        // with the account's charges only
+	movements  []account.Movement        // all of them
+	statements []account.StatementRecord // all of them
 }
 
 // history reads an account's history from one state of the ledger: again, if
@@ -96,6 +98,9 @@ func (e *Engine) readHistory(number uint32, from int64) (h history, folded uint6
 		if err != nil {
 			return h, 0, err
 		}
+		if hour.Input > block.Folded {
+			continue // a flush has not come to the block yet
+		}
 		all := hour.Charges
 		hour.Charges = nil
 		for _, c := range all {
@@ -107,11 +112,50 @@ func (e *Engine) readHistory(number uint32, from int64) (h history, folded uint6
 			h.hours = append(h.hours, hour)
 		}
 	}
-	for m, err := range e.Store.Movements(number, 1) {
-		if err != nil {
-			return h, 0, err
-		}
-		h.movements = append(h.movements, m)
+	if h.movements, err = collect(e.Store.Movements(number, 1)); err != nil {
+		return h, 0, err
 	}
-	return h, block.Folded, nil
+	h.statements, err = collect(e.Store.Statements(number, 0))
+	h.movements = h.movements[:min(len(h.movements), int(h.account.Movements))]
+	h.statements = h.statements[:min(len(h.statements), int(h.account.Statements))]
+	return h, block.Folded, err
 }
+
+func collect[T any](list iter.Seq2[T, error]) (all []T, err error) {
+	for v, err := range list {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
+
+// Events are what happened to an account, from a number on.
+func (e *Engine) Events(id string, from uint32) ([]account.Event, error) {
+	a, err := e.Account(id)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Flush(); err != nil {
+		return nil, err
+	}
+	return collect(e.Store.Events(a.Number, from))
+}
+
+// Preview says what a command would do at an instant (Unix nanoseconds), by
+// doing it to a copy: nothing happens (D34).
+func (e *Engine) Preview(id string, cmd account.Command, at int64) (account.Effects, error) {
+	a, err := e.Account(id)
+	if err != nil {
+		return account.Effects{}, err
+	}
+	if r, ok := cmd.(account.Resizer); ok && e.Watcher != nil {
+		held, _ := e.Watcher.Lower(a.Number, r.Target(), math.MaxInt64)
+		r.SetHeld(held)
+	}
+	return account.Do(a.Clone(), cmd, e.env(at))
+}
+
+// Env is what accounts are judged by now.
+func (e *Engine) Env() account.Env { return e.env(e.Now()) }

@@ -18,12 +18,13 @@ type names struct {
 	answers  map[[32]byte]ledger.Answer
 	accounts map[string]uint32
 	keys     map[[32]byte]uint32 // 0 = taken away
+	trials   map[string]ledger.Trial
 }
 
 func (r *recent) reset() { r.gen = [2]names{newNames(), newNames()} }
 
 func newNames() names {
-	return names{map[[32]byte]ledger.Answer{}, map[string]uint32{}, map[[32]byte]uint32{}}
+	return names{map[[32]byte]ledger.Answer{}, map[string]uint32{}, map[[32]byte]uint32{}, map[string]ledger.Trial{}}
 }
 
 // turn begins a new generation: what is older than the last one is forgotten.
@@ -44,6 +45,9 @@ func (r *recent) put(s ledger.Step) {
 	}
 	for h, n := range s.Keys {
 		r.gen[0].keys[h] = n
+	}
+	for customer, t := range s.Trials {
+		r.gen[0].trials[customer] = t
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/ledger"
@@ -44,6 +45,9 @@ func (e *Engine) recover() error {
 			return err
 		}
 	}
+	if err := e.loadDues(); err != nil {
+		return fmt.Errorf("reading the ledger's accounts: %w", err)
+	}
 	folded := 0
 	for rec, err := range e.Journal.Read(meta.Folded + 1) {
 		if err != nil {
@@ -72,11 +76,13 @@ func (e *Engine) fold(rec journal.Record) error {
 	switch rec.Kind {
 	case inputCommand:
 		return e.foldCommand(rec)
-	case inputPeriod:
+	case inputImages:
+		return e.foldImages(rec)
+	case inputPeriod, inputDue:
 		if err := e.applyGlobal(rec); err != nil {
 			return err
 		}
-		return e.applyPeriods()
+		return e.applyPending()
 	}
 	return e.applyGlobal(rec)
 }
@@ -101,6 +107,7 @@ func (e *Engine) applyGlobal(rec journal.Record) error {
 			return err
 		}
 		e.meta.ID, e.meta.Currency, e.meta.Zone, e.meta.Test = in.ID, in.Currency, in.Zone, in.Test
+		e.meta.Created = rec.At / int64(time.Second)
 		return e.agree()
 	case inputOperations:
 		in, err := decode[operationsInput](rec.Seq, rec.Payload)
@@ -113,7 +120,13 @@ func (e *Engine) applyGlobal(rec journal.Record) error {
 		if err != nil {
 			return err
 		}
-		b := ledger.PriceBook{Input: rec.Seq, From: in.From, Source: []byte(in.Source)}
+		if in.Configured {
+			e.meta.Configured = in.Hash
+		}
+		if in.Source == "" {
+			return nil
+		}
+		b := ledger.PriceBook{Input: rec.Seq, From: in.From, Scheduled: !in.Configured, Source: []byte(in.Source)}
 		if slices.ContainsFunc(e.books, func(k bookInForce) bool { return k.Input == b.Input }) {
 			return nil // the ledger has it
 		}
@@ -134,6 +147,9 @@ func (e *Engine) applyGlobal(rec journal.Record) error {
 		}
 		return e.compareResult(in)
 	case inputStart:
+		e.meta.Started = max(e.meta.Started, rec.At/int64(time.Second)) // a release that was put off stays so
+	case inputDue:
+		return e.openDue(rec)
 	default:
 		return fmt.Errorf("unknown kind of input %q: it was written by a newer release", rec.Kind)
 	}
@@ -160,7 +176,7 @@ func (e *Engine) addBook(b ledger.PriceBook) error {
 	if err != nil {
 		return err
 	}
-	e.books = append(e.books, bookInForce{Input: b.Input, From: b.From, Book: book})
+	e.books = append(e.books, bookInForce{Input: b.Input, From: b.From, Scheduled: b.Scheduled, Book: book})
 	return nil
 }
 
@@ -179,6 +195,10 @@ func (e *Engine) foldCommand(rec journal.Record) error {
 	if err != nil {
 		return err
 	}
+	if !e.folds(ledger.BlockOf(number)) {
+		e.noteApplied(rec.Seq, number)
+		return e.Store.Commit(ledger.Step{Accounts: map[string]uint32{in.Account: number}})
+	}
 	b, err := e.blocks.lock(ledger.BlockOf(number))
 	if err != nil {
 		return err
@@ -189,12 +209,17 @@ func (e *Engine) foldCommand(rec journal.Record) error {
 		e.noteApplied(rec.Seq, number)
 		return nil
 	}
-	next, effects, err := e.try(b, number, cmd, rec.At)
+	env := e.env(rec.At)
+	env.TrialTaken = nil // it was judged when it was accepted
+	next, effects, err := e.try(b, number, cmd, env)
 	if err != nil {
 		return err
 	}
 	return e.take(b, rec, in, next, effects)
 }
+
+// folds reports whether a block is folded at all.
+func (e *Engine) folds(block uint32) bool { return e.only == nil || e.only(block) }
 
 // keepKey writes the owner of a key again, where the ledger has the block that
 // got the key, but maybe not the one that gave it up before: folding that one

@@ -18,8 +18,9 @@ import (
 )
 
 // sealedPeriod is a period in the journal whose usage is not in every block yet.
+// File is nil where nothing was counted.
 type sealedPeriod struct {
-	seq     uint64
+	*pendingInput
 	period  account.Period
 	file    *usage.File
 	results sync.Map // block → [32]byte, the hash of what its charges were
@@ -31,33 +32,77 @@ type sealedPeriod struct {
 // settled before is refused.
 //
 // Empty periods are recorded together, with the next one that is not, or when a
-// month ends.
+// month ends: then the statements of the month are closed (D37).
 func (e *Engine) Settle(start, length int64, counts []account.Count) error {
 	e.settleLock.Lock()
 	defer e.settleLock.Unlock()
 	settled := e.Meta().Settled
 	if start == e.lastSealed && start < settled { // sealed before, and then something failed
-		return e.applyPeriods()
+		return e.applyPending()
 	}
 	if start < settled {
 		return fmt.Errorf("the period at %d was settled before: the ledger is settled until %d", start, settled)
 	}
-	if len(counts) == 0 && !e.monthEnds(start+length) {
-		e.emptyUntil = max(e.emptyUntil, start+length)
-		return nil
+	if err := e.reach(start); err != nil {
+		return err
+	}
+	if len(counts) == 0 {
+		return e.reach(start + length)
+	}
+	if e.monthStarts(start + length) { // what is due in the month comes before its end
+		if err := e.due(start + length - 1); err != nil {
+			return err
+		}
 	}
 	in, err := e.seal(start, length, counts)
 	if err != nil {
 		return err
 	}
-	in.Since = settled
+	in.Since = e.Meta().Settled
 	err = e.append(inputPeriod, in)
 	e.sealed = nil
 	if err != nil {
 		return err
 	}
 	e.lastSealed = start
-	return e.applyPeriods()
+	return e.applyPending()
+}
+
+// Reach says that everything up to an instant is settled, or empty.
+func (e *Engine) Reach(until int64) error {
+	e.settleLock.Lock()
+	defer e.settleLock.Unlock()
+	return e.reach(until)
+}
+
+// reach passes the ends of months up to an instant, one after the other: what
+// is due before an end happens before the month is closed.
+func (e *Engine) reach(until int64) error {
+	if err := e.applyPending(); err != nil { // left by a failure
+		return err
+	}
+	meta := e.Meta()
+	from := max(meta.Created, meta.Settled, e.emptyUntil)
+	for {
+		_, end := rating.MonthBounds(rating.MonthOf(from, e.Zone), e.Zone)
+		if end > until {
+			break
+		}
+		if from = end; end <= e.Meta().Settled { // a settled period ended with the month
+			continue
+		}
+		if err := e.due(end - 1); err != nil {
+			return err
+		}
+		if err := e.append(inputPeriod, periodInput{Since: e.Meta().Settled, Start: end - 1, Length: 1}); err != nil {
+			return err
+		}
+		if err := e.applyPending(); err != nil {
+			return err
+		}
+	}
+	e.emptyUntil = max(e.emptyUntil, until)
+	return nil
 }
 
 // SettledUntil is the instant up to which everything is sealed, rated and
@@ -66,18 +111,6 @@ func (e *Engine) SettledUntil() int64 {
 	e.settleLock.Lock()
 	defer e.settleLock.Unlock()
 	return max(e.Meta().Settled, e.emptyUntil)
-}
-
-// Empty says that nothing was counted up to an instant and is not settled yet.
-func (e *Engine) Empty(until int64) {
-	e.settleLock.Lock()
-	defer e.settleLock.Unlock()
-	e.emptyUntil = max(e.emptyUntil, until)
-}
-
-func (e *Engine) monthEnds(at int64) bool {
-	start, _ := rating.MonthBounds(rating.MonthOf(at, e.Zone), e.Zone)
-	return start == at
 }
 
 // seal writes the sealed file and opens it: what can fail fails before the
@@ -115,54 +148,65 @@ func (e *Engine) openPeriod(rec journal.Record) error {
 		return err
 	}
 	e.meta.Settled = max(e.meta.Settled, in.Start+in.Length)
-	if in.File == "" {
-		return nil
-	}
-	file := e.sealed
-	if e.recovering {
-		e.unflushed += in.Lines
-		if file, err = usage.Open(filepath.Join(e.UsageDir, in.File)); err != nil {
-			return fmt.Errorf("sealed file %s: %w", in.File, err)
+	p := &sealedPeriod{period: account.Period{Start: in.Start, End: in.Start + in.Length,
+		Month: uint32(rating.MonthOf(in.Start, e.Zone))}}
+	if in.File != "" {
+		if p.file, err = e.sealedFile(rec, in); err != nil {
+			return err
 		}
 	}
-	if info := file.Info(); info.Hash != [32]byte(in.Hash) {
-		return fmt.Errorf("sealed file %s is not the one that journal record %d names: its hash is %x", in.File, rec.Seq, info.Hash)
+	if p.file == nil && !p.closesMonth(e) {
+		return nil
 	}
-	e.periods = append(e.periods, &sealedPeriod{seq: rec.Seq, file: file,
-		period: account.Period{Start: in.Start, End: in.Start + in.Length, Policy: e.meta.Policy,
-			Month: uint32(rating.MonthOf(in.Start, e.Zone))}})
+	p.pendingInput = e.newPending(rec.Seq, p.concerns)
+	p.apply = func(b *block) error { return e.settleBlock(b, p) }
+	p.end = func() { e.noteResult(p) }
+	e.pending = append(e.pending, p.pendingInput)
 	return nil
 }
 
-// applyPeriods applies the appended periods to all their blocks, in order. Each
-// block is locked alone, so commands go on in between.
-func (e *Engine) applyPeriods() error {
-	for {
-		e.inputs.RLock()
-		if len(e.periods) == 0 {
-			e.inputs.RUnlock()
-			return e.recordResults()
+// sealedFile is the file that a period names, as it was sealed.
+func (e *Engine) sealedFile(rec journal.Record, in periodInput) (file *usage.File, err error) {
+	file = e.sealed
+	if e.recovering {
+		e.unflushed += in.Lines
+		if file, err = usage.Open(filepath.Join(e.UsageDir, in.File)); err != nil {
+			return nil, fmt.Errorf("sealed file %s: %w", in.File, err)
 		}
-		p := e.periods[0]
-		for n := range p.file.Blocks() {
-			b, err := e.blocks.lock(n)
-			if err != nil {
-				e.inputs.RUnlock()
-				return fmt.Errorf("settling the period at %d: %w", p.period.Start, err)
-			}
-			e.blocks.unlock(b)
+	}
+	if info := file.Info(); info.Hash != [32]byte(in.Hash) {
+		return nil, fmt.Errorf("sealed file %s is not the one that journal record %d names: its hash is %x", in.File, rec.Seq, info.Hash)
+	}
+	return file, nil
+}
+
+// closesMonth reports whether a month ends with the period. That is for every
+// block.
+func (p *sealedPeriod) closesMonth(e *Engine) bool { return e.monthStarts(p.period.End) }
+
+func (e *Engine) monthStarts(at int64) bool {
+	start, _ := rating.MonthBounds(rating.MonthOf(at, e.Zone), e.Zone)
+	return start == at
+}
+
+func (p *sealedPeriod) concerns(e *Engine, yield func(block uint32)) {
+	if p.closesMonth(e) {
+		for n := range ledger.BlockOf(e.meta.Accounts) + 1 {
+			yield(n)
 		}
-		e.inputs.RUnlock()
-		e.closePeriod(p)
+		return
+	}
+	for n := range p.file.Blocks() {
+		yield(n)
 	}
 }
 
-// closePeriod ends the application of a period that every block has, and notes
-// the hash of what its settlement gave.
-func (e *Engine) closePeriod(p *sealedPeriod) {
-	e.inputs.Lock()
-	e.periods = slices.DeleteFunc(e.periods, func(q *sealedPeriod) bool { return q == p })
-	e.inputs.Unlock()
+// noteResult notes the hash of what the settlement gave, once every block has
+// it.
+func (e *Engine) noteResult(p *sealedPeriod) {
+	if p.file == nil {
+		return
+	}
 	h := sha256.New()
 	for n := range p.file.Blocks() {
 		result, ok := p.results.Load(n)
@@ -203,29 +247,16 @@ func (e *Engine) compareResult(in settledInput) error {
 	return nil
 }
 
-// catchUp applies to a locked block the periods that it has not got. The caller
-// holds inputs.
-func (e *Engine) catchUp(b *block) error {
-	for _, p := range e.periods {
-		if p.seq <= b.folded {
-			continue
-		}
-		counts := p.file.Block(b.number)
-		if len(counts) == 0 {
-			continue
-		}
-		if err := e.settleBlock(b, p, counts); err != nil {
-			return err
-		}
+// settleBlock debits a block's counts of a period, and closes its statements
+// where a month ends: all its accounts or none.
+func (e *Engine) settleBlock(b *block, p *sealedPeriod) error {
+	var counts []account.Count
+	if p.file != nil {
+		counts = p.file.Block(b.number)
 	}
-	return nil
-}
-
-// settleBlock debits a block's counts of a period: all its accounts or none.
-func (e *Engine) settleBlock(b *block, p *sealedPeriod, counts []account.Count) error {
+	c := e.changeOf(b)
 	hour := ledger.BlockHour{Block: b.number, Start: p.period.Start, Length: p.period.End - p.period.Start, Input: p.seq}
-	after := b.accounts
-	rates := e.rates(p.period.Start)
+	rates, env := e.rates(p.period.Start), p.env(e, p.period.End)
 	for len(counts) > 0 {
 		number := counts[0].Account
 		n := slices.IndexFunc(counts, func(c account.Count) bool { return c.Account != number })
@@ -234,36 +265,31 @@ func (e *Engine) settleBlock(b *block, p *sealedPeriod, counts []account.Count) 
 		}
 		a := &account.Account{ID: "(nobody)"}
 		if number != 0 {
-			if b.account(number) == nil {
+			if a = c.clone(number); a == nil {
 				return fmt.Errorf("period at %d: the sealed file counts calls of account %d, which does not exist", p.period.Start, number)
 			}
-			a = b.account(number).Clone()
-			after[number%ledger.BlockSize] = a
 		}
-		charges, err := a.Settle(p.period, counts[:n], rates, e.Currency)
+		charges, effects, err := a.Settle(p.period, counts[:n], rates, env)
 		if err != nil {
 			return err
+		}
+		if number != 0 {
+			c.add(a, effects)
 		}
 		hour.Charges = append(hour.Charges, charges...)
 		counts = counts[n:]
 	}
-	e.tellArrears(b.accounts[:], after[:])
-	b.accounts, b.folded, b.dirty = after, p.seq, true
-	b.step.Hours = append(b.step.Hours, hour)
-	p.results.Store(b.number, hashCharges(hour))
-	return nil
-}
-
-// tellArrears tells the watcher of accounts that a settlement put into arrears.
-func (e *Engine) tellArrears(before, after []*account.Account) {
-	if e.Watcher == nil {
-		return
-	}
-	for i, a := range after {
-		if a != nil && before[i] != nil && a.Arrears != before[i].Arrears {
-			e.Watcher.AccountChanged(a)
+	if p.closesMonth(e) {
+		if err := c.closeMonths(p.period.End); err != nil {
+			return err
 		}
 	}
+	if len(hour.Charges) > 0 {
+		c.step.Hours = append(c.step.Hours, hour)
+		p.results.Store(b.number, hashCharges(hour))
+	}
+	c.commit(p.seq)
+	return nil
 }
 
 // hashCharges is a hash of a block's charges that does not depend on how the

@@ -13,24 +13,81 @@ import (
 )
 
 // Statement explains a month of an account: every line, every movement, the
-// balance before and after (D37). That of a running month holds what is settled
-// so far.
+// balance before and after (D37). That of a month that is not closed holds what
+// is settled so far.
 func (e *Engine) Statement(id string, month rating.Month) (rating.Statement, error) {
-	start, end := rating.MonthBounds(month, e.Zone)
+	start, _ := rating.MonthBounds(month, e.Zone)
 	h, err := e.history(id, start)
 	if err != nil {
 		return rating.Statement{}, err
 	}
-	in := rating.StatementInput{Number: fmt.Sprintf("%s-%s", id, month), Account: h.account.ID,
-		Customer: h.account.Customer, Month: month, Currency: e.Currency,
-		BookHashes: e.bookHashes(start, end), Ops: e.operations(end - 1)}
-	if err := e.addUsage(&in, h, end); err != nil {
+	return e.statement(h, month)
+}
+
+// Statements are the closed months of an account, in order.
+func (e *Engine) Statements(id string) ([]account.StatementRecord, error) {
+	_, now := rating.MonthBounds(rating.MonthOf(e.Now()/int64(time.Second), e.Zone), e.Zone)
+	h, err := e.history(id, now)
+	return h.statements, err
+}
+
+// statement makes the statement of a month from a history that begins at its
+// start at the latest.
+func (e *Engine) statement(h history, month rating.Month) (rating.Statement, error) {
+	start, end := rating.MonthBounds(month, e.Zone)
+	in := rating.StatementInput{Account: h.account.ID, Customer: h.account.Customer, Month: month, Currency: e.Currency,
+		BookHashes: e.bookHashes(start, end), Ops: e.operations(end - 1), TierUse: new(rating.TierUse), Packages: h.offers()}
+	if err := h.setBalances(&in); err != nil {
+		return rating.Statement{}, err
+	}
+	if err := e.addUsage(&in, h, start, end); err != nil {
 		return rating.Statement{}, err
 	}
 	if err := e.addMovements(&in, h, start, end); err != nil {
 		return rating.Statement{}, err
 	}
 	return rating.Build(in)
+}
+
+// setBalances finds number, opening and closing balance: those on record where
+// the month is closed, else what is not closed yet. A month in which nothing
+// happened has no number.
+func (h history) setBalances(in *rating.StatementInput) (err error) {
+	month := uint32(in.Month)
+	for _, r := range h.statements {
+		switch {
+		case r.Month < month:
+			in.Opening, in.Closing = r.Closing, r.Closing
+		case r.Month == month:
+			in.Number, in.Closed = account.StatementNumber(h.account.ID, r.Number), true
+			in.Opening, in.Closing = r.Opening, r.Closing
+			return nil
+		}
+	}
+	for _, m := range h.account.Months {
+		if m.Month > month {
+			break
+		}
+		in.Opening = in.Closing
+		if in.Closing, err = in.Closing.Add(m.Sum); err != nil {
+			return err
+		}
+		if m.Month < month {
+			in.Opening = in.Closing
+		}
+	}
+	return nil
+}
+
+// offers names what each package was bought as. The movements know it for ever.
+func (h history) offers() map[string]string {
+	offers := map[string]string{}
+	for _, m := range h.movements {
+		if m.Kind == account.MovePackage || m.Kind == account.MovePackageRenewal {
+			offers[m.Reference] = account.OfferOf(m)
+		}
+	}
+	return offers
 }
 
 // operations finds a month's rates by one of its instants. The last finds those
@@ -59,10 +116,10 @@ func (e *Engine) bookHashes(start, end int64) []string {
 }
 
 // addUsage sums the month's usage records.
-func (e *Engine) addUsage(in *rating.StatementInput, h history, end int64) error {
+func (e *Engine) addUsage(in *rating.StatementInput, h history, start, end int64) error {
 	for _, hour := range h.hours {
-		if hour.Start >= end {
-			break
+		if hour.Start < start || hour.Start >= end {
+			continue
 		}
 		for _, c := range hour.Charges {
 			name := e.OperationName(c.Operation)
@@ -71,6 +128,13 @@ func (e *Engine) addUsage(in *rating.StatementInput, h history, end int64) error
 				continue
 			}
 			in.Usage = append(in.Usage, rating.Usage{Operation: name, Funding: c.Funding(), Calls: c.Calls})
+		}
+		for name, used := range e.hoursOf(hour.Charges) {
+			if op := in.Ops(name); op != nil {
+				if err := in.TierUse.Add(op, used); err != nil {
+					return err
+				}
+			}
 		}
 		sum, err := hour.Total(h.account.Number)
 		if err != nil {
@@ -83,6 +147,27 @@ func (e *Engine) addUsage(in *rating.StatementInput, h history, end int64) error
 	return nil
 }
 
+// hoursOf sums a period's calls by operation and what paid.
+func (e *Engine) hoursOf(charges []account.Charge) map[string]rating.Hour {
+	hours := map[string]rating.Hour{}
+	for _, c := range charges {
+		name := e.OperationName(c.Operation)
+		h := hours[name]
+		switch c.Kind {
+		case account.Free:
+			h.Free += c.Calls
+		case account.Package:
+			h.Package += c.Calls
+		case account.PayPerUse:
+			h.PayPerUse += c.Calls
+		default:
+			continue
+		}
+		hours[name] = h
+	}
+	return hours
+}
+
 func reason(l account.Line) string {
 	if l.Observed {
 		return l.Kind.String() + " (observed)"
@@ -90,42 +175,28 @@ func reason(l account.Line) string {
 	return l.Kind.String()
 }
 
-// addMovements lists the month's movements, and works back from the balance now
-// to the one at the month's start and end. A debit belongs to the month of its
+// addMovements lists the month's movements. A debit belongs to the month of its
 // hour (D19).
 func (e *Engine) addMovements(in *rating.StatementInput, h history, start, end int64) error {
-	opening, closing := h.account.Balance, h.account.Balance
-	add := func(at int64, m rating.Movement) (err error) {
-		if at < start {
-			return nil
-		}
-		if opening, err = opening.Sub(m.Amount); err != nil {
-			return err
-		}
-		if at >= end {
-			closing, err = closing.Sub(m.Amount)
-			return err
-		}
-		in.Movements = append(in.Movements, m)
-		return nil
-	}
 	for _, m := range h.movements {
 		at := time.Unix(0, m.At).In(e.Zone)
-		if err := add(at.Unix(), rating.Movement{At: at, Kind: m.Kind, Text: m.Text, Ref: m.Reference, Amount: m.Amount}); err != nil {
-			return err
+		if unix := at.Unix(); unix >= start && unix < end {
+			in.Movements = append(in.Movements, rating.Movement{At: at, Kind: m.Kind, Text: m.Text, Ref: m.Reference, Amount: m.Amount})
 		}
 	}
 	for _, hour := range h.hours {
-		m, err := h.debit(hour, e.Zone)
-		if err == nil && m.Amount != 0 {
-			err = add(hour.Start, m)
+		if hour.Start < start || hour.Start >= end {
+			continue
 		}
+		m, err := h.debit(hour, e.Zone)
 		if err != nil {
 			return err
 		}
+		if m.Amount != 0 {
+			in.Movements = append(in.Movements, m)
+		}
 	}
 	slices.SortStableFunc(in.Movements, func(a, b rating.Movement) int { return cmp.Compare(a.At.UnixNano(), b.At.UnixNano()) })
-	in.Opening, in.Closing = opening, closing
 	return nil
 }
 

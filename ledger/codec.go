@@ -16,7 +16,7 @@ import (
 // account's block, a movement's number), which is therefore not written: a
 // value that turns up under the wrong key fails. Equal values are equal bytes;
 // an empty list or text reads back as nil.
-const codecVersion = 1
+const codecVersion = 2
 
 const checkSize = 4
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/rating/money"
 )
 
 func subjectOfBlock(number uint32) subject { return subjectOf('b', uint64(number), 0) }
@@ -53,9 +54,10 @@ func (b *Block) walk(c *coder) {
 func walkAccount(c *coder, a *account.Account) {
 	text(c, &a.ID)
 	own := a.Customer != a.ID // a customer id of its own is rare
-	owing := a.Arrears != 0 || a.ArrearsLaw != account.Policy{}
+	owing := a.Arrears != 0 || a.ArrearsLaw != account.Law{} || a.Retained || a.Released != 0 || a.ReleaseAck
+	sold := len(a.Subscriptions)+len(a.Instances)+len(a.Rows) > 0 || a.InstancesIn > 0 || a.SubscriptionsIn > 0
 	noPayPerUse := a.NoPayPerUse
-	c.flags(&own, &owing, &noPayPerUse)
+	c.flags(&own, &owing, &sold, &noPayPerUse)
 	if c.decoding {
 		a.NoPayPerUse, a.Customer = noPayPerUse, a.ID
 	}
@@ -63,21 +65,37 @@ func walkAccount(c *coder, a *account.Account) {
 		text(c, &a.Customer)
 	}
 	if owing {
-		signed(c, &a.Arrears)
-		signed(c, &a.ArrearsLaw.Grace)
-		signed(c, &a.ArrearsLaw.Retention)
+		walkArrears(c, a)
 	}
-	signed(c, &a.Created)
-	signed(c, &a.Balance)
-	signed(c, &a.CreditLimit)
-	signed(c, &a.LastMovement)
-	small(c, &a.Movements)
-	small(c, &a.PackagesBought)
-	small(c, &a.SubscriptionsIn)
+	for _, amount := range []*money.Amount{&a.Balance, &a.CreditLimit, &a.LowBalance, &a.Closed} {
+		signed(c, amount)
+	}
+	for _, unix := range []*int64{&a.Created, &a.Seen, &a.LastMovement} {
+		signed(c, unix)
+	}
+	for _, number := range []*uint32{&a.Movements, &a.Events, &a.Statements, &a.PackagesBought} {
+		small(c, number)
+	}
+	list(c, &a.Months, func(m *account.OpenMonth) { small(c, &m.Month); signed(c, &m.Sum) })
 	list(c, &a.Usage, func(u *account.OperationUsage) { walkUsage(c, u) })
 	list(c, &a.Packages, func(p *account.BoughtPackage) { walkPackage(c, p) })
-	list(c, &a.Subscriptions, func(s *account.BoughtSubscription) { walkSubscription(c, s) })
 	list(c, &a.Keys, func(k *account.Key) { walkKey(c, k) })
+	if sold {
+		walkSubscriptions(c, a)
+	}
+}
+
+func walkArrears(c *coder, a *account.Account) {
+	signed(c, &a.Arrears)
+	walkLaw(c, &a.ArrearsLaw)
+	c.flags(&a.Retained, &a.ReleaseAck)
+	signed(c, &a.Released)
+}
+
+func walkLaw(c *coder, l *account.Law) {
+	signed(c, &l.Grace)
+	signed(c, &l.Retention)
+	c.flags(&l.AllowInGrace)
 }
 
 func walkUsage(c *coder, u *account.OperationUsage) {
@@ -85,32 +103,74 @@ func walkUsage(c *coder, u *account.OperationUsage) {
 	small(c, &u.Month)
 	c.uint(&u.Free)
 	c.uint(&u.PayPerUse)
+	c.uint(&u.Successful)
+	hi, lo := u.Exact.Parts()
+	c.uint(&hi)
+	c.uint(&lo)
+	if c.decoding {
+		u.Exact = money.TotalOf(hi, lo)
+	}
 	signed(c, &u.Debited)
 }
 
 func walkPackage(c *coder, p *account.BoughtPackage) {
 	small(c, &p.Number)
+	small(c, &p.Chain)
 	text(c, &p.Offer)
 	small(c, &p.Operation)
 	c.uint(&p.Quota)
 	c.uint(&p.Used)
-	signed(c, &p.Start)
-	signed(c, &p.End)
+	for _, unix := range []*int64{&p.Bought, &p.Start, &p.End, &p.Anchor, &p.Renewable} {
+		signed(c, unix)
+	}
+	small(c, &p.Months)
+	small(c, &p.TermMonths)
 	signed(c, &p.Price)
+	c.flags(&p.AutoRenew)
+}
+
+// walkSubscriptions visits what only accounts with search instances have.
+func walkSubscriptions(c *coder, a *account.Account) {
+	small(c, &a.SubscriptionsIn)
+	small(c, &a.InstancesIn)
+	list(c, &a.Subscriptions, func(s *account.BoughtSubscription) { walkSubscription(c, s) })
+	list(c, &a.Instances, func(i *account.Instance) { walkInstance(c, i) })
+	list(c, &a.Rows, func(r *account.OwnRow) { walkRow(c, r) })
 }
 
 func walkSubscription(c *coder, s *account.BoughtSubscription) {
 	small(c, &s.Number)
 	text(c, &s.Instance)
 	text(c, &s.Row)
-	signed(c, &s.Start)
-	signed(c, &s.End)
-	signed(c, &s.MaxImages)
-	small(c, &s.Search)
-	small(c, &s.Add)
-	small(c, &s.Delete)
-	small(c, &s.Months)
+	for _, unix := range []*int64{&s.Start, &s.End, &s.TermStart, &s.MaxImages} {
+		signed(c, unix)
+	}
+	for _, n := range []*uint32{&s.Search, &s.Add, &s.Delete, &s.Months} {
+		small(c, n)
+	}
 	signed(c, &s.Price)
+	c.flags(&s.Trial, &s.Void)
+}
+
+func walkInstance(c *coder, i *account.Instance) {
+	text(c, &i.Name)
+	for _, n := range []*uint32{&i.ID, &i.Months, &i.Purchases} {
+		small(c, n)
+	}
+	for _, n := range []*int64{&i.Anchor, &i.Bought, &i.Released, &i.Images, &i.Uncertain} {
+		signed(c, n)
+	}
+	c.flags(&i.Ack)
+}
+
+func walkRow(c *coder, r *account.OwnRow) {
+	text(c, &r.ID)
+	text(c, &r.Service)
+	signed(c, &r.MaxImages)
+	for _, n := range []*uint32{&r.Search, &r.Add, &r.Delete} {
+		small(c, n)
+	}
+	signed(c, &r.Price)
 }
 
 func walkKey(c *coder, k *account.Key) {

@@ -73,12 +73,16 @@ func (m *Meta) walk(c *coder) {
 	text(c, &m.Currency)
 	text(c, &m.Zone)
 	c.flags(&m.Test)
+	signed(c, &m.Created)
 	c.uint(&m.Folded)
 	small(c, &m.Accounts)
 	list(c, &m.Operations, func(name *string) { text(c, name) })
 	signed(c, &m.Settled)
-	signed(c, &m.Policy.Grace)
-	signed(c, &m.Policy.Retention)
+	walkLaw(c, &m.Policy.Law)
+	c.flags(&m.Policy.EndOfDay, &m.Policy.Realtime)
+	small(c, &m.Policy.Purchases)
+	signed(c, &m.Started)
+	text(c, &m.Configured)
 }
 
 func subjectOfBook(input uint64) subject { return subjectOf('p', input, 0) }
@@ -97,6 +101,7 @@ func DecodeBook(input uint64, value []byte) (PriceBook, error) {
 
 func (b *PriceBook) walk(c *coder) {
 	signed(c, &b.From)
+	c.flags(&b.Scheduled)
 	c.blob(&b.Source)
 }
 

@@ -232,20 +232,21 @@ func TestFormatIsStrict(t *testing.T) {
 	t.Parallel()
 	meta := func(flags, accounts uint64, rest ...byte) []byte {
 		body := []byte{codecVersion, 0, 0, 0}
-		body = append(binary.AppendUvarint(body, flags), 0)
+		body = append(binary.AppendUvarint(body, flags), 0, 0)
 		return append(binary.AppendUvarint(body, accounts), rest...)
 	}
+	rest := make([]byte, 9, 10) // operations to Configured, all empty
 	for _, c := range []struct {
 		name string
 		body []byte
 		fine bool
 	}{
-		{"as written", meta(1, math.MaxUint32, 0, 0, 0, 0), true},
-		{"a byte too many", meta(1, 1, 0, 0, 0, 0, 0), false},
-		{"a byte too few", meta(1, 1, 0, 0, 0), false},
-		{"a flag that is not known", meta(2, 1, 0, 0, 0, 0), false},
-		{"a number out of range", meta(1, math.MaxUint32+1, 0, 0, 0, 0), false},
-		{"another version", append([]byte{codecVersion + 1}, meta(1, 1, 0, 0, 0, 0)[1:]...), false},
+		{"as written", meta(1, math.MaxUint32, rest...), true},
+		{"a byte too many", meta(1, 1, append(rest, 0)...), false},
+		{"a byte too few", meta(1, 1, rest[1:]...), false},
+		{"a flag that is not known", meta(2, 1, rest...), false},
+		{"a number out of range", meta(1, math.MaxUint32+1, rest...), false},
+		{"another version", append([]byte{codecVersion + 1}, meta(1, 1, rest...)[1:]...), false},
 		{"no fields", nil, false},
 	} {
 		_, err := DecodeMeta(sealed(subjectOfMeta(), c.body))
@@ -259,7 +260,7 @@ func TestFormatIsStrict(t *testing.T) {
 // just hold is not allocated for before its elements are seen. It is serial,
 // since it measures what everything allocates.
 func TestLengthsAreNotTrusted(t *testing.T) {
-	for s, fieldsBefore := range map[subject]int{subjectOfBlock(0): 1, subjectOfHour(0, 0): 2, subjectOfMeta(): 6} {
+	for s, fieldsBefore := range map[subject]int{subjectOfBlock(0): 1, subjectOfHour(0, 0): 2, subjectOfMeta(): 7} {
 		body := append([]byte{codecVersion}, make([]byte, fieldsBefore)...)
 		body = binary.AppendUvarint(body, 1<<20)
 		body = append(body, bytes.Repeat([]byte{0xff}, 1<<20)...)

@@ -71,9 +71,25 @@ type Store interface {
 	KeyOwner(hash [32]byte) (uint32, error)
 	// PriceBooks returns all books in the order of their inputs.
 	PriceBooks() ([]PriceBook, error)
+	// Events iterates the events of an account with Number ≥ from, in order.
+	Events(account, from uint32) iter.Seq2[account.Event, error]
+	// Statements iterates the closed months of an account from a month (YYYYMM) on,
+	// in order.
+	Statements(account, from uint32) iter.Seq2[account.StatementRecord, error]
 	// Answer returns the answer to an accepted command by the SHA-256 of its
 	// idempotency key (D33), or ErrNotFound.
 	Answer(key [32]byte) (Answer, error)
+	// Trial returns the trial that a customer has had (D29), or ErrNotFound.
+	Trial(customer string) (Trial, error)
+	// Product returns what an instance holds of a product; nothing for one that it
+	// has never had.
+	Product(ProductKey) (Product, error)
+	// HasPicture reports whether a picture is there.
+	HasPicture(PictureKey) (bool, error)
+	// Pictures iterates the pictures that an instance of an account holds (D28).
+	// Those of an instance that is released, by the state of its block, a Store
+	// may forget.
+	Pictures(account, instance uint32) iter.Seq2[account.Image, error]
 	// Commit makes one step of the fold.
 	Commit(Step) error
 	Close() error
@@ -85,18 +101,22 @@ type Meta struct {
 	Currency   string         // ISO 4217, fixed at creation (D7)
 	Zone       string         // IANA name, fixed at creation (D7)
 	Test       bool           // has a test clock
+	Created    int64          // when the ledger was created, Unix seconds
 	Folded     uint64         // every input up to this one is in the ledger
 	Accounts   uint32         // numbers given so far
 	Operations []string       // register: number → name; index 0 is unused
 	Settled    int64          // end of the newest settled period, Unix seconds; 0 = none
-	Policy     account.Policy // in force for accounts that enter arrears (D20)
+	Policy     account.Policy // in force (D20)
+	Started    int64          // newest start, Unix seconds (D23)
+	Configured string         // hash of the price book that the configuration named last
 }
 
 // PriceBook is a book and the instant from which it is in force (D35).
 type PriceBook struct {
-	Input  uint64 // sequence in the journal
-	From   int64  // Unix seconds
-	Source []byte // the file, byte for byte
+	Input     uint64 // sequence in the journal
+	From      int64  // Unix seconds
+	Scheduled bool   // ahead of time, not by the configuration
+	Source    []byte // the file, byte for byte
 }
 
 // Block is the state of up to BlockSize accounts after an input.
@@ -134,15 +154,46 @@ type Answer struct {
 	JSON    []byte   // what the caller was told, without secrets
 }
 
+// Trial is who has had the trial of a customer (D29).
+type Trial struct {
+	Account uint32
+	Input   uint64 // sequence in the journal
+}
+
+// ProductKey names a product of an instance (D28).
+type ProductKey struct {
+	Account, Instance uint32
+	Product           [16]byte
+}
+
+// Product is how many pictures of a product there are. Deleting a product makes
+// its pictures those of an older generation, which nobody sees any more.
+type Product struct {
+	Generation uint64 // sequence of the input that deleted it last
+	Pictures   uint64
+}
+
+// PictureKey names a picture of a product's generation.
+type PictureKey struct {
+	ProductKey
+	Generation uint64
+	Picture    [16]byte
+}
+
 // Step is what one commit adds: the result of one or several inputs on some
 // blocks.
 type Step struct {
-	Meta      *Meta // nil = unchanged
-	Blocks    []Block
-	Hours     []BlockHour
-	Movements []account.Movement
-	Answers   []Answer
-	Books     []PriceBook
-	Accounts  map[string]uint32   // new ids
-	Keys      map[[32]byte]uint32 // new keys; 0 takes one away
+	Meta       *Meta // nil = unchanged
+	Blocks     []Block
+	Hours      []BlockHour
+	Movements  []account.Movement
+	Events     []account.Event
+	Statements []account.StatementRecord
+	Answers    []Answer
+	Books      []PriceBook
+	Accounts   map[string]uint32   // new ids
+	Keys       map[[32]byte]uint32 // new keys; 0 takes one away
+	Trials     map[string]Trial    // by customer
+	Products   map[ProductKey]Product
+	Pictures   map[PictureKey]bool // whether it is there
 }

@@ -12,6 +12,10 @@ import (
 // Commit implements ledger.Store. A step is one transaction, of at most about
 // 2.4 MB or 26,000 values: a larger one is refused with ledger.ErrTooLarge.
 func (s *Store) Commit(step ledger.Step) error {
+	return s.transact(func(txn *badger.Txn) error { return write(txn, step) })
+}
+
+func (s *Store) transact(write func(*badger.Txn) error) error {
 	s.commits.Lock()
 	defer s.commits.Unlock()
 	s.gate.RLock()
@@ -25,7 +29,7 @@ func (s *Store) Commit(step ledger.Step) error {
 	}
 	txn := s.db.NewTransaction(true)
 	defer txn.Discard()
-	if err := write(txn, step); err != nil {
+	if err := write(txn); err != nil {
 		return definite(err)
 	}
 	return s.finish(txn)
@@ -94,6 +98,7 @@ func write(txn *badger.Txn, step ledger.Step) error {
 	for id, number := range step.Accounts {
 		w.set(idKey(id), ledger.AppendNumber(w.b, id, number))
 	}
+	w.more(step)
 	for hash, number := range step.Keys {
 		if number == 0 {
 			w.delete(ownerKey(hash))
@@ -102,6 +107,29 @@ func write(txn *badger.Txn, step ledger.Step) error {
 		}
 	}
 	return w.err
+}
+
+// more writes what happened to accounts besides movements.
+func (w *writer) more(step ledger.Step) {
+	for _, v := range step.Events {
+		w.set(eventKey(v.Account, v.Number), ledger.AppendEvent(w.b, v))
+	}
+	for _, r := range step.Statements {
+		w.set(statementKey(r.Account, r.Month), ledger.AppendStatement(w.b, r))
+	}
+	for customer, t := range step.Trials {
+		w.set(trialKey(customer), ledger.AppendTrial(w.b, customer, t))
+	}
+	for k, p := range step.Products {
+		w.set(productKey(k), ledger.AppendProduct(w.b, k, p))
+	}
+	for k, there := range step.Pictures {
+		if there {
+			w.set(pictureKey(k), ledger.AppendPicture(w.b, k))
+		} else {
+			w.delete(pictureKey(k))
+		}
+	}
 }
 
 // writer encodes all values into one growing buffer, which the transaction

@@ -3,6 +3,8 @@ package badgerstore
 import (
 	"encoding/binary"
 	"math"
+
+	"github.com/tallygate/tallygate/ledger"
 )
 
 // Keys are a letter and numbers, big-endian, so that they sort as the numbers
@@ -16,6 +18,11 @@ import (
 //	p/ input                   price book
 //	n/ account id              account number
 //	k/ SHA-256                 account number by key
+//	e/ account, number         event
+//	s/ account, month          closed month
+//	t/ customer                trial
+//	x/ account, instance, product                        pictures of a product
+//	y/ account, instance, product, generation, picture   a picture
 var metaKey = []byte("meta")
 
 func blockKey(block uint32) []byte { return binary.BigEndian.AppendUint32([]byte("b/"), block) }
@@ -30,6 +37,25 @@ func movementKey(account, number uint32) []byte {
 	key := binary.BigEndian.AppendUint32([]byte("m/"), account)
 	return binary.BigEndian.AppendUint32(key, number)
 }
+
+func eventKey(account, number uint32) []byte {
+	key := binary.BigEndian.AppendUint32([]byte("e/"), account)
+	return binary.BigEndian.AppendUint32(key, number)
+}
+
+func statementKey(account, month uint32) []byte {
+	key := binary.BigEndian.AppendUint32([]byte("s/"), account)
+	return binary.BigEndian.AppendUint32(key, month)
+}
+
+func trialKey(customer string) []byte { return append([]byte("t/"), customer...) }
+
+// They follow one another.
+const productPrefix, picturePrefix = "x/", "y/"
+
+func productKey(k ledger.ProductKey) []byte { return append([]byte(productPrefix), k.Bytes()...) }
+
+func pictureKey(k ledger.PictureKey) []byte { return append([]byte(picturePrefix), k.Bytes()...) }
 
 func answerKey(hash [32]byte) []byte { return append([]byte("i/"), hash[:]...) }
 

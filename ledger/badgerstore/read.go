@@ -135,6 +135,13 @@ func scan[T any](s *Store, first, last []byte, decode func(key, value []byte) (T
 			return
 		}
 		defer s.end(txn)
+		scanIn(txn, first, last, decode)(yield)
+	}
+}
+
+// scanIn is a scan inside a read, of which there may be several.
+func scanIn[T any](txn *badger.Txn, first, last []byte, decode func(key, value []byte) (T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		c := cursor{last: last}
 		defer c.close()
 		for err := c.open(txn, first); ; err = c.next() {

@@ -66,6 +66,9 @@ type Store struct {
 	reads    sync.WaitGroup
 	verified chan struct{} // closed when the background check has ended
 	damage   error         // what it found, to be read after verified
+	closing  chan struct{} // closed by the first Close
+	purged   chan struct{} // closed when the purge has ended
+	once     sync.Once     // closes closing
 }
 
 var _ ledger.Store = (*Store)(nil)
@@ -85,7 +88,8 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.free == nil {
 		cfg.free = freeSpace
 	}
-	s := &Store{cfg: cfg, commit: (*badger.Txn).Commit, verified: make(chan struct{})}
+	s := &Store{cfg: cfg, commit: (*badger.Txn).Commit, verified: make(chan struct{}),
+		closing: make(chan struct{}), purged: make(chan struct{})}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
@@ -100,6 +104,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("ledger %s: %w", cfg.Dir, err)
 	}
 	go s.verify()
+	go s.purgeLoop()
 	return s, nil
 }
 
@@ -119,10 +124,12 @@ func badgerOptions(cfg Config) badger.Options {
 		WithMetricsEnabled(false)
 }
 
-// Close waits for running commits, reads and the background check, and closes
+// Close waits for running commits, reads and the background work, and closes
 // the database. It must not be called inside an iteration. Closing again does
 // nothing.
 func (s *Store) Close() error {
+	s.once.Do(func() { close(s.closing) })
+	<-s.purged
 	s.commits.Lock()
 	defer s.commits.Unlock()
 	s.gate.Lock()

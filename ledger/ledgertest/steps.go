@@ -40,7 +40,7 @@ func stepOf(n uint64) ledger.Step {
 func metaOf(n uint64) *ledger.Meta {
 	return &ledger.Meta{ID: "0123456789abcdef", Currency: "USD", Zone: "Asia/Shanghai", Folded: n, Accounts: uint32(n),
 		Operations: []string{"", "recognition/image-tagging", "search/add"}, Settled: int64(n) * 3600,
-		Policy: account.Policy{Grace: 15 * 86400, Retention: 15 * 86400}}
+		Policy: account.DefaultPolicy}
 }
 
 // blockOf is the state of a block after input n.

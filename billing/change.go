@@ -1,0 +1,128 @@
+package billing
+
+import (
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/ledger"
+)
+
+// change is what an input does to a locked block: nothing of it is seen before
+// commit, so that all its accounts change or none.
+type change struct {
+	engine *Engine
+	block  *block
+	after  map[uint32]*account.Account // by number
+	step   ledger.Step
+}
+
+func (e *Engine) changeOf(b *block) *change {
+	return &change{engine: e, block: b, after: map[uint32]*account.Account{}}
+}
+
+// account is one of the block's as it stands in the change, nil if there is none.
+func (c *change) account(number uint32) *account.Account {
+	if a := c.after[number]; a != nil {
+		return a
+	}
+	return c.block.account(number)
+}
+
+// clone is an account to change.
+func (c *change) clone(number uint32) *account.Account {
+	a := c.account(number)
+	if a == nil {
+		return nil
+	}
+	return a.Clone()
+}
+
+// add takes an account as it is after the change, and what came with it.
+func (c *change) add(a *account.Account, effects account.Effects) {
+	c.after[a.Number] = a
+	c.step.Movements = append(c.step.Movements, effects.Movements...)
+	c.step.Events = append(c.step.Events, effects.Events...)
+	c.step.Statements = append(c.step.Statements, effects.Statements...)
+}
+
+// closeMonths closes the statements of the months that have ended (D37).
+func (c *change) closeMonths(end int64) error {
+	month := c.engine.month(end)
+	for _, old := range c.block.accounts {
+		if old == nil {
+			continue
+		}
+		if a := c.account(old.Number); len(a.Months) > 0 && a.Months[0].Month < month {
+			a = a.Clone()
+			effects, err := a.CloseMonths(month, end)
+			if err != nil {
+				return err
+			}
+			c.add(a, effects)
+		}
+	}
+	return nil
+}
+
+// advance lets happen what is due in the block (D13).
+func (c *change) advance(until int64, env account.Env) {
+	for _, old := range c.block.accounts {
+		if old == nil {
+			continue
+		}
+		if at, ok := old.NextDue(env); ok && at <= until {
+			a := old.Clone()
+			c.add(a, a.Advance(until, env))
+		}
+	}
+}
+
+// commit makes the change that of the block, and tells the watcher.
+func (c *change) commit(seq uint64) {
+	b, e := c.block, c.engine
+	if len(c.after) == 0 && len(c.step.Hours) == 0 {
+		return // nothing changes for the block, not even how far it has folded
+	}
+	before := b.accounts
+	for n, a := range c.after {
+		b.accounts[n%ledger.BlockSize] = a
+	}
+	b.folded, b.dirty = seq, true
+	b.add(c.step)
+	for _, a := range c.after {
+		e.noteDue(a)
+	}
+	if e.Watcher == nil {
+		return
+	}
+	for n, a := range c.after {
+		if tells(before[n%ledger.BlockSize], a, e.Meta().Policy) {
+			e.Watcher.AccountChanged(a)
+		}
+	}
+	e.tellEvents(b, c.step.Events)
+}
+
+// tells reports whether admission cares about what changed without a command:
+// not about usage, which the meter counts itself, unless it judges by money.
+func tells(before, after *account.Account, policy account.Policy) bool {
+	return policy.Realtime || before == nil || before.Arrears != after.Arrears || before.Released != after.Released ||
+		before.Retained != after.Retained || before.PackagesBought != after.PackagesBought || releases(before) != releases(after)
+}
+
+func releases(a *account.Account) (n int) {
+	for _, i := range a.Instances {
+		if i.Released != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// tellEvents passes events on, once the input is durable.
+func (e *Engine) tellEvents(b *block, events []account.Event) {
+	if e.Watcher == nil || e.recovering {
+		return
+	}
+	for _, v := range events {
+		e.Watcher.Happened(b.account(v.Account), v)
+	}
+}

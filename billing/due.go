@@ -1,0 +1,155 @@
+package billing
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/ledger"
+	"github.com/tallygate/tallygate/ledger/journal"
+	"github.com/tallygate/tallygate/rating"
+)
+
+// dueIndex knows for each block when something happens by time alone at the
+// earliest (Unix seconds). It may be too early, never too late.
+type dueIndex struct {
+	mu sync.Mutex
+	at []int64 // by block
+}
+
+const never = math.MaxInt64
+
+// lower notes when something is due in a block, unless something is sooner.
+func (d *dueIndex) lower(block uint32, at int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for int(block) >= len(d.at) {
+		d.at = append(d.at, never)
+	}
+	d.at[block] = min(d.at[block], at)
+}
+
+// raise notes when something is due in a block that was looked at.
+func (d *dueIndex) raise(block uint32, at int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.at[block] = at
+}
+
+// noteDue keeps the index up with an account that changed. Releases count from
+// their own instant, since a start may put them off.
+func (e *Engine) noteDue(a *account.Account) {
+	env := e.envAt(0)
+	env.Floor = 0
+	if at, ok := a.NextDue(env); ok {
+		e.dues.lower(ledger.BlockOf(a.Number), at)
+	}
+}
+
+// nextDue is when something is due in a block.
+func (b *block) nextDue(env account.Env) int64 {
+	first := int64(never)
+	for _, a := range b.accounts {
+		if a == nil {
+			continue
+		}
+		if at, ok := a.NextDue(env); ok {
+			first = min(first, at)
+		}
+	}
+	return first
+}
+
+// until calls yield with the blocks in which something may be due.
+func (d *dueIndex) until(until int64, yield func(block uint32)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for n, at := range d.at {
+		if at <= until {
+			yield(uint32(n))
+		}
+	}
+}
+
+// Due lets happen what is due until an instant (Unix seconds), that instant
+// included: terms end and begin, states pass, packages renew themselves,
+// notices fall due (D13). Every period that ends by then must be settled.
+func (e *Engine) Due(until int64) error {
+	e.settleLock.Lock()
+	defer e.settleLock.Unlock()
+	return e.due(until)
+}
+
+func (e *Engine) due(until int64) error {
+	if err := e.applyPending(); err != nil { // left by a failure
+		return err
+	}
+	found, err := e.anyDue(until)
+	if err != nil || !found {
+		return err
+	}
+	if err := e.append(inputDue, dueInput{Until: until}); err != nil {
+		return err
+	}
+	return e.applyPending()
+}
+
+// anyDue looks closer at the blocks in which something may be due.
+func (e *Engine) anyDue(until int64) (bool, error) {
+	var blocks []uint32
+	e.dues.until(until, func(n uint32) { blocks = append(blocks, n) })
+	e.inputs.RLock()
+	defer e.inputs.RUnlock()
+	for _, n := range blocks {
+		b, err := e.blocks.lock(n)
+		if err != nil {
+			return false, err
+		}
+		at := b.nextDue(e.envAt(until))
+		e.dues.raise(n, at)
+		e.blocks.unlock(b)
+		if at <= until {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// openDue makes a journalled instant one that blocks live up to. The caller
+// holds inputs for writing and the meta lock.
+func (e *Engine) openDue(rec journal.Record) error {
+	in, err := decode[dueInput](rec.Seq, rec.Payload)
+	if err != nil {
+		return err
+	}
+	p := e.newPending(rec.Seq, func(e *Engine, yield func(uint32)) { e.dues.until(in.Until, yield) })
+	p.apply = func(b *block) error {
+		c := e.changeOf(b)
+		c.advance(in.Until, p.env(e, in.Until))
+		c.commit(rec.Seq)
+		e.dues.raise(b.number, b.nextDue(p.env(e, in.Until)))
+		return nil
+	}
+	e.pending = append(e.pending, p)
+	return nil
+}
+
+// loadDues indexes the ledger's accounts, at start.
+func (e *Engine) loadDues() error {
+	for stored, err := range e.Store.Blocks() {
+		if err != nil {
+			return err
+		}
+		for _, a := range stored.Accounts {
+			e.noteDue(a)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) envAt(unix int64) account.Env {
+	return e.env(unix * int64(time.Second))
+}
+
+func (e *Engine) month(unix int64) uint32 { return uint32(rating.MonthOf(unix, e.Zone)) }

@@ -1,0 +1,215 @@
+package billing
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/ledger"
+	"github.com/tallygate/tallygate/ledger/journal"
+)
+
+// HasImage reports whether an instance holds a picture (D28).
+func (e *Engine) HasImage(i account.Image) (bool, error) {
+	e.inputs.RLock()
+	defer e.inputs.RUnlock()
+	b, err := e.blocks.lock(ledger.BlockOf(i.Account))
+	if err != nil {
+		return false, err
+	}
+	defer e.blocks.unlock(b)
+	set := imageSet{e.Store, b}
+	key, _, err := set.picture(i)
+	if err != nil {
+		return false, err
+	}
+	return set.has(key)
+}
+
+// ChangeImages records what a successful add or delete did, durably, and
+// returns how many images the instance holds after it and how many are
+// uncertain (D28). What changes nothing is not recorded.
+func (e *Engine) ChangeImages(c account.ImageChange) (images, uncertain int64, err error) {
+	e.inputs.RLock()
+	defer e.inputs.RUnlock()
+	if err := e.writable(); err != nil {
+		return 0, 0, err
+	}
+	b, err := e.blocks.lock(ledger.BlockOf(c.Account))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer e.blocks.unlock(b)
+	effect, err := e.imageEffect(b, c, 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	if effect.changes() {
+		in := imagesInput{Account: c.Account, Instance: c.Instance, Kind: uint8(c.Kind), Product: c.Product[:], Picture: c.Picture[:]}
+		rec, err := e.record(e.Now(), inputImages, in)
+		if err != nil {
+			return 0, 0, err
+		}
+		if effect, err = e.imageEffect(b, c, rec.Seq); err != nil {
+			return 0, 0, err
+		}
+		e.takeImages(b, rec, effect)
+	}
+	inst := instanceByID(b.account(c.Account), c.Instance)
+	return inst.Images, inst.Uncertain, nil
+}
+
+// imageEffect is what a change does to the set.
+type imageEffect struct {
+	account           uint32
+	instance          uint32
+	images, unsettled int64 // added to the instance's counts
+	step              ledger.Step
+}
+
+func (f imageEffect) changes() bool { return f.images != 0 || f.unsettled != 0 }
+
+// imageEffect finds out what a change does. A deletion's new generation is the
+// sequence of its input.
+func (e *Engine) imageEffect(b *block, c account.ImageChange, seq uint64) (f imageEffect, err error) {
+	f = imageEffect{account: c.Account, instance: c.Instance}
+	switch inst := instanceByID(b.account(c.Account), c.Instance); {
+	case inst == nil:
+		return f, &account.Error{Why: account.NotFound, Field: "instance", Text: fmt.Sprintf("account %d has no instance number %d", c.Account, c.Instance)}
+	case inst.Released != 0:
+		return f, nil // the set was dropped (D28)
+	}
+	if c.Kind == account.ImageUncertain {
+		f.unsettled = 1
+		return f, nil
+	}
+	set := imageSet{e.Store, b}
+	key, product, err := set.picture(c.Image)
+	if err != nil {
+		return f, err
+	}
+	switch c.Kind {
+	case account.ProductDeleted:
+		f.images = -int64(product.Pictures)
+		f.step.Products = map[ledger.ProductKey]ledger.Product{key.ProductKey: {Generation: seq}}
+		return f, nil
+	case account.ImageAdded, account.ImageDeleted:
+	default:
+		return f, fmt.Errorf("image change of kind %d: it was written by a newer release", c.Kind)
+	}
+	there, err := set.has(key)
+	if err != nil || there == (c.Kind == account.ImageAdded) {
+		return f, err
+	}
+	f.images = 1
+	if there {
+		f.images = -1
+	}
+	product.Pictures = uint64(int64(product.Pictures) + f.images)
+	f.step.Products = map[ledger.ProductKey]ledger.Product{key.ProductKey: product}
+	f.step.Pictures = map[ledger.PictureKey]bool{key: !there}
+	return f, nil
+}
+
+// takeImages makes a journalled change that of the block.
+func (e *Engine) takeImages(b *block, rec journal.Record, f imageEffect) {
+	next := b.account(f.account).Clone()
+	inst := instanceByID(next, f.instance)
+	inst.Images, inst.Uncertain = inst.Images+f.images, inst.Uncertain+f.unsettled
+	b.accounts[next.Number%ledger.BlockSize] = next
+	b.folded, b.dirty = rec.Seq, true
+	b.add(f.step)
+	if len(b.step.Products)+len(b.step.Pictures) >= partImages {
+		b.cut()
+	}
+	e.noteApplied(rec.Seq, next.Number)
+	if e.Watcher != nil {
+		e.Watcher.AccountChanged(next)
+	}
+}
+
+// foldImages applies a change of an earlier run, unless the ledger has it.
+func (e *Engine) foldImages(rec journal.Record) error {
+	in, err := decode[imagesInput](rec.Seq, rec.Payload)
+	if err != nil {
+		return err
+	}
+	c := account.ImageChange{Kind: account.ImageChangeKind(in.Kind), Image: account.Image{Account: in.Account, Instance: in.Instance}}
+	copy(c.Product[:], in.Product)
+	copy(c.Picture[:], in.Picture)
+	if !e.folds(ledger.BlockOf(in.Account)) {
+		e.noteApplied(rec.Seq, in.Account)
+		return nil
+	}
+	b, err := e.blocks.lock(ledger.BlockOf(in.Account))
+	if err != nil {
+		return err
+	}
+	defer e.blocks.unlock(b)
+	if b.folded >= rec.Seq {
+		e.noteApplied(rec.Seq, in.Account)
+		return nil
+	}
+	effect, err := e.imageEffect(b, c, rec.Seq)
+	if err != nil {
+		return err
+	}
+	e.takeImages(b, rec, effect)
+	return nil
+}
+
+func instanceByID(a *account.Account, id uint32) *account.Instance {
+	if a == nil {
+		return nil
+	}
+	for i := range a.Instances {
+		if a.Instances[i].ID == id {
+			return &a.Instances[i]
+		}
+	}
+	return nil
+}
+
+// imageSet is the images of a block's accounts: what is not flushed yet, and
+// the ledger behind it. The block is locked.
+type imageSet struct {
+	store ledger.Store
+	block *block
+}
+
+// picture finds the key of a picture, and its product.
+func (s imageSet) picture(i account.Image) (ledger.PictureKey, ledger.Product, error) {
+	key := ledger.ProductKey{Account: i.Account, Instance: i.Instance, Product: i.Product}
+	for step := range s.steps() {
+		if p, ok := step.Products[key]; ok {
+			return ledger.PictureKey{ProductKey: key, Generation: p.Generation, Picture: i.Picture}, p, nil
+		}
+	}
+	p, err := s.store.Product(key)
+	return ledger.PictureKey{ProductKey: key, Generation: p.Generation, Picture: i.Picture}, p, err
+}
+
+func (s imageSet) has(k ledger.PictureKey) (bool, error) {
+	for step := range s.steps() {
+		if there, ok := step.Pictures[k]; ok {
+			return there, nil
+		}
+	}
+	return s.store.HasPicture(k)
+}
+
+// steps are what the ledger may not have yet, the newest first.
+func (s imageSet) steps() iter.Seq[*ledger.Step] {
+	return func(yield func(*ledger.Step) bool) {
+		if !yield(&s.block.step) {
+			return
+		}
+		for _, list := range [][]ledger.Step{s.block.parts, s.block.flushing} {
+			for i := len(list) - 1; i >= 0; i-- {
+				if !yield(&list[i]) {
+					return
+				}
+			}
+		}
+	}
+}

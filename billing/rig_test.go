@@ -1,0 +1,417 @@
+package billing
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/ledger"
+	"github.com/tallygate/tallygate/ledger/badgerstore"
+	"github.com/tallygate/tallygate/ledger/journal"
+	"github.com/tallygate/tallygate/rating"
+	"github.com/tallygate/tallygate/rating/money"
+	"github.com/tallygate/tallygate/rating/pricebook"
+)
+
+const bookText = `currency: USD
+pay_per_use:
+  - operations: [recognition/image-tagging]
+    free_per_month: 10
+    tiers:
+      - {up_to: 100, price: 0.0151}
+      - {up_to: 1_000, price: 0.0107}
+      - {price: 0.0033}
+packages:
+  - {id: tagging-50, operation: recognition/image-tagging, calls: 50, valid: 1mo, price: 0.50}
+subscriptions:
+  - service: search
+    operations: {search/search: search, search/add: add, search/delete: delete}
+    delete_qps: 20
+    rows:
+      - {id: small, images: 3, qps: 1, price: 3.00, trial: true}
+      - {id: large, images: 1_000_000, qps: 5, price: 8.01}
+`
+
+var book, bookErr = pricebook.Parse("book.yaml", []byte(bookText))
+
+var november = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+
+const (
+	hour = int64(3600)
+	day  = 24 * hour
+)
+
+// TestMain keeps the model test, which opens real files at every step, to a few
+// seconds; -rapid.checks asks for more.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		if err := f.Value.Set("20"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// rig is an engine on real files, with a clock of its own.
+type rig struct {
+	*Engine
+	dir     string
+	now     int64
+	store   *badgerstore.Store
+	log     *journal.Journal
+	watcher Watcher // may be nil
+}
+
+// tester is what a *testing.T and a *rapid.T have in common.
+type tester interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+	Error(...any)
+	Errorf(string, ...any)
+}
+
+func openRig(t tester, dir string, now time.Time) *rig {
+	r := &rig{dir: dir, now: now.UnixNano()}
+	r.open(t)
+	return r
+}
+
+func (r *rig) open(t tester) {
+	t.Helper()
+	r.openFiles(t)
+	var err error
+	r.Engine, err = Open(Config{Store: r.store, Journal: r.log, UsageDir: filepath.Join(r.dir, "usage"), Node: "n1",
+		Now: func() int64 { return r.now }, Currency: book.Currency, Zone: time.UTC, Watcher: r.watcher})
+	if err == nil {
+		_, err = r.SetPriceBook(book)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rig) openFiles(t tester) {
+	t.Helper()
+	if bookErr != nil {
+		t.Fatal(bookErr)
+	}
+	err := os.MkdirAll(filepath.Join(r.dir, "usage"), 0o700)
+	if err == nil {
+		r.store, err = badgerstore.Open(badgerstore.Config{Dir: filepath.Join(r.dir, "badger")})
+	}
+	if err == nil {
+		r.log, _, err = journal.Open(journal.Config{Dir: filepath.Join(r.dir, "journal"), SegmentSize: 1 << 20})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rig) close(t tester) {
+	t.Helper()
+	for _, c := range []func() error{r.Engine.Close, r.log.Close, r.store.Close} {
+		if err := c(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// crash closes the files without folding what is in memory, as a kill does.
+func (r *rig) crash(t tester) {
+	t.Helper()
+	close(r.stop)
+	r.stopped.Wait()
+	for _, c := range []func() error{r.log.Close, r.store.Close} {
+		if err := c(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// loseLedger throws the closed ledger away: the next open makes it again from
+// the journal and the sealed files.
+func (r *rig) loseLedger(t tester) {
+	t.Helper()
+	if err := os.RemoveAll(filepath.Join(r.dir, "badger")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rig) must(t tester, id string, cmd account.Command) Result {
+	t.Helper()
+	res, err := r.Do(Request{Account: id, Command: cmd})
+	if err != nil {
+		t.Fatal(cmd.Type(), err)
+	}
+	return res
+}
+
+// refused fails unless the engine says no for a reason.
+func (r *rig) refused(t tester, id string, cmd account.Command, why account.Why) {
+	t.Helper()
+	_, err := r.Do(Request{Account: id, Command: cmd})
+	if no := new(account.Error); !errors.As(err, &no) || no.Why != why {
+		t.Fatalf("%s: %v, want a refusal of kind %d", cmd.Type(), err, why)
+	}
+}
+
+func (r *rig) account(t tester, id string) *account.Account {
+	t.Helper()
+	a, err := r.Account(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func (r *rig) settle(t tester, start int64, counts ...account.Count) {
+	t.Helper()
+	if err := r.Settle(start, hour, counts); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// live lets the time pass until an instant (Unix seconds), in which nobody calls
+// anything, as the service does: what is over is settled, then what is due
+// happens.
+func (r *rig) live(t tester, until int64) {
+	t.Helper()
+	r.now = max(r.now, until*1e9)
+	if err := r.Reach(rating.HourStart(until, time.UTC)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Due(until); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// open but not applied: a period that is in the journal and in no block.
+func (r *rig) appendPeriod(t tester, start int64, counts ...account.Count) {
+	t.Helper()
+	r.settleLock.Lock()
+	defer r.settleLock.Unlock()
+	in, err := r.seal(start, hour, counts)
+	if err == nil {
+		err = r.append(inputPeriod, in)
+	}
+	if r.sealed = nil; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rig) events(t tester, id string) []account.Event {
+	t.Helper()
+	events, err := r.Events(id, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events
+}
+
+func kinds(events []account.Event, wanted ...account.EventKind) (found []account.EventKind) {
+	for _, v := range events {
+		for _, k := range wanted {
+			if v.Kind == k {
+				found = append(found, k)
+			}
+		}
+	}
+	return found
+}
+
+// createMany opens n accounts at once, with a generous credit limit.
+func (r *rig) createMany(t tester, n int) {
+	t.Helper()
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			if _, err := r.Do(Request{Account: fmt.Sprintf("a%d", i), Command: &account.CreateAccount{CreditLimit: "1000.00"}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// numbered is the account with a number.
+func (r *rig) numbered(t tester, number uint32) string {
+	t.Helper()
+	found := ""
+	err := r.EachAccount(func(a *account.Account) bool {
+		if a.Number == number {
+			found = a.ID
+		}
+		return found == ""
+	})
+	if err != nil || found == "" {
+		t.Fatalf("account %d: %q, %v", number, found, err)
+	}
+	return found
+}
+
+func payPerUse(number uint32, calls uint64) account.Count {
+	return account.Count{Line: account.Line{Account: number, Operation: 1, Kind: account.PayPerUse}, Calls: calls}
+}
+
+// books is all that a ledger says.
+type books struct {
+	Accounts   map[string]account.Account
+	Movements  map[string][]account.Movement
+	Events     map[string][]account.Event
+	Statements map[string][]account.StatementRecord
+	Bills      map[string]rating.Statement // by account and month
+	Hours      map[uint32][]ledger.BlockHour
+	Images     map[string][]account.Image
+}
+
+// read reads everything, and finds fault with what contradicts itself.
+func (r *rig) read(t tester) books {
+	t.Helper()
+	b := books{map[string]account.Account{}, map[string][]account.Movement{}, map[string][]account.Event{}, map[string][]account.StatementRecord{},
+		map[string]rating.Statement{}, map[uint32][]ledger.BlockHour{}, map[string][]account.Image{}}
+	err := r.EachAccount(func(a *account.Account) bool { b.Accounts[a.ID] = *a; return true })
+	for id, a := range b.Accounts {
+		if err == nil {
+			b.Movements[id], err = collect(r.store.Movements(a.Number, 0))
+		}
+		if err == nil {
+			b.Events[id], err = collect(r.store.Events(a.Number, 0))
+		}
+		if err == nil {
+			b.Statements[id], err = collect(r.store.Statements(a.Number, 0))
+		}
+		block := ledger.BlockOf(a.Number)
+		if _, ok := b.Hours[block]; !ok && err == nil {
+			b.Hours[block], err = collect(r.store.Hours(block, 0, 1<<40))
+		}
+		for _, i := range a.Instances {
+			if i.Released == 0 && err == nil {
+				b.Images[id+"/"+i.Name], err = collect(r.store.Pictures(a.Number, i.ID))
+			}
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := range b.Accounts {
+		b.check(t, id)
+		r.addBills(t, b, id)
+	}
+	return b
+}
+
+// addBills makes the statements of the months in which an account has any.
+func (r *rig) addBills(t tester, b books, id string) {
+	t.Helper()
+	months := map[rating.Month]bool{}
+	for _, s := range b.Statements[id] {
+		months[rating.Month(s.Month)] = true
+	}
+	for _, m := range b.Accounts[id].Months {
+		months[rating.Month(m.Month)] = true
+	}
+	for m := range months {
+		s, err := r.Statement(id, m)
+		if err != nil {
+			t.Fatalf("statement of %s for %s: %v", id, m, err)
+		}
+		b.Bills[fmt.Sprint(id, " ", m)] = s
+	}
+}
+
+// check: the balance is what moved, numbers have no gaps, statements follow one
+// another, instances hold what they count.
+func (b books) check(t tester, id string) {
+	t.Helper()
+	a := b.Accounts[id]
+	sum, months := money.Amount(0), a.Closed
+	for i, m := range b.Movements[id] {
+		if sum += m.Amount; m.Number != uint32(i)+1 {
+			t.Fatalf("%s: movement %d is the %dth", id, m.Number, i+1)
+		}
+	}
+	for _, h := range b.Hours[ledger.BlockOf(a.Number)] {
+		total, err := h.Total(a.Number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum -= total
+	}
+	for _, m := range a.Months {
+		months += m.Sum
+	}
+	if a.Balance != sum || a.Balance != months {
+		t.Fatalf("%s: balance %d, movements and debits %d, months %d", id, a.Balance, sum, months)
+	}
+	for i, v := range b.Events[id] {
+		if v.Number != uint32(i)+1 {
+			t.Fatalf("%s: event %d is the %dth", id, v.Number, i+1)
+		}
+	}
+	opening, month := money.Amount(0), uint32(0)
+	for i, s := range b.Statements[id] {
+		if s.Number != uint32(i)+1 || s.Opening != opening || s.Month <= month {
+			t.Fatalf("%s: statements %+v", id, b.Statements[id])
+		}
+		opening, month = s.Closing, s.Month
+	}
+	if opening != a.Closed || int(a.Movements) != len(b.Movements[id]) || int(a.Events) != len(b.Events[id]) || int(a.Statements) != len(b.Statements[id]) {
+		t.Fatalf("%s: %+v does not fit %d movements, %d events, statements up to %d", id, a, len(b.Movements[id]), len(b.Events[id]), opening)
+	}
+	for _, i := range a.Instances {
+		if i.Released == 0 && int(i.Images) != len(b.Images[id+"/"+i.Name]) {
+			t.Fatalf("%s/%s counts %d images and holds %d", id, i.Name, i.Images, len(b.Images[id+"/"+i.Name]))
+		}
+	}
+}
+
+// equal fails where two readings differ, and says in what.
+func (b books) equal(t tester, what string, other books) {
+	t.Helper()
+	x, y := reflect.ValueOf(b), reflect.ValueOf(other)
+	for i := range x.NumField() {
+		for _, k := range x.Field(i).MapKeys() {
+			was, is := x.Field(i).MapIndex(k), y.Field(i).MapIndex(k)
+			if !is.IsValid() || !reflect.DeepEqual(was.Interface(), is.Interface()) {
+				t.Fatalf("%s: %s of %v differ: were\n%+v\nare\n%+v", what, x.Type().Field(i).Name, k, was, is)
+			}
+		}
+		if x.Field(i).Len() != y.Field(i).Len() {
+			t.Fatalf("%s: %d %s instead of %d", what, y.Field(i).Len(), x.Type().Field(i).Name, x.Field(i).Len())
+		}
+	}
+}
+
+// verified lets the engine hold the ledger against journal and sealed files.
+func (r *rig) verified(t tester) {
+	t.Helper()
+	found, err := r.Verify(context.Background(), "", func(uint64, uint64) {})
+	if err != nil || len(found.Differences) > 0 {
+		t.Fatalf("verify: %+v, %v", found.Differences, err)
+	}
+}
+
+// survives demands that nothing changes over a restart, a crash and a loss of
+// the ledger.
+func (r *rig) survives(t tester) books {
+	t.Helper()
+	before := r.read(t)
+	r.crash(t)
+	r.open(t)
+	before.equal(t, "after a crash", r.read(t))
+	r.close(t)
+	r.loseLedger(t)
+	r.open(t)
+	before.equal(t, "after a refold", r.read(t))
+	return before
+}
