@@ -34,6 +34,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.expand(); err != nil {
 		return err
 	}
+	if err := a.checkWords(); err != nil {
+		return err
+	}
 	book, err := a.loadBook()
 	if err != nil {
 		return err
@@ -42,6 +45,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	a.state.config.Logger = a.state.log
+	if a.state.config.Tell, err = tellCaddy(ctx); err != nil {
+		return err
+	}
 	return registerMetrics(ctx.GetMetricsRegistry())
 }
 
@@ -120,6 +126,9 @@ func (a *App) serviceConfig(book *pricebook.Book) (service.Config, error) {
 		return c, fmt.Errorf("ledger %s: %w", a.Ledger, err)
 	}
 	if c.Zone, err = parseZone(a.Timezone); err != nil {
+		return c, err
+	}
+	if c.Finance, err = parseFinance(a.Finance); err != nil {
 		return c, err
 	}
 	if c.Node == "" {

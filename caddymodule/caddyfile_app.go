@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,9 +26,14 @@ func init() { httpcaddyfile.RegisterGlobalOption("tallygate", parseGlobalOption)
 //		anchor         <file>
 //		node           <name>
 //		test_clock     [<start>]
+//		expiry         instant | end_of_day
+//		purchases_per_month <number>
+//		finance        <sha256 of a token>
 //		arrears {
 //			grace     <duration>
 //			retention <duration>
+//			allow_in_grace
+//			enforce   hourly | realtime
 //		}
 //	}
 //
@@ -53,6 +59,10 @@ func parseGlobalOption(d *caddyfile.Dispenser, earlier any) (any, error) {
 		"node":           text(&app.Node, "node <name>"),
 		"test_clock":     app.parseTestClock,
 		"arrears":        app.parseArrears,
+		"expiry":         choice(&app.Expiry, "expiry", expiryInstant, expiryEndOfDay),
+		"finance":        app.parseFinance,
+
+		"purchases_per_month": app.parsePurchases,
 	})
 	if err != nil {
 		return nil, err
@@ -106,7 +116,54 @@ func (app *App) parseArrears(d *caddyfile.Dispenser) error {
 	return block(d, "arrears", settings{
 		"grace":     duration(&app.Arrears.Grace, "grace <duration>, as in: grace 15d"),
 		"retention": duration(&app.Arrears.Retention, "retention <duration>, as in: retention 15d"),
+		"enforce":   choice(&app.Arrears.Enforce, "enforce", enforceHourly, enforceRealtime),
+		"allow_in_grace": func(d *caddyfile.Dispenser) error {
+			app.Arrears.AllowInGrace = true
+			_, err := arguments(d, "allow_in_grace", 0, 0)
+			return err
+		},
 	})
+}
+
+func (app *App) parsePurchases(d *caddyfile.Dispenser) error {
+	const usage = "purchases_per_month <number>, as in: purchases_per_month 1"
+	value, err := one(d, usage)
+	if err != nil {
+		return err
+	}
+	number, err := strconv.ParseUint(value, 10, 16)
+	if err != nil || number == 0 {
+		return d.Errf("purchases_per_month %q: write %s", value, usage)
+	}
+	app.PurchasesPerMonth = uint32(number)
+	return nil
+}
+
+func (app *App) parseFinance(d *caddyfile.Dispenser) error {
+	if err := text(&app.Finance, "finance <sha256>, as printed by: printf %s \"$TOKEN\" | sha256sum")(d); err != nil {
+		return err
+	}
+	if strings.Contains(app.Finance, "{") { // known when it is provisioned
+		return nil
+	}
+	if _, err := parseFinance(app.Finance); err != nil {
+		return d.Err(err.Error())
+	}
+	return nil
+}
+
+// choice reads a setting of one word out of two.
+func choice(into *string, name, first, second string) func(*caddyfile.Dispenser) error {
+	usage := name + " " + first + " | " + second
+	return func(d *caddyfile.Dispenser) error {
+		if err := text(into, usage)(d); err != nil {
+			return err
+		}
+		if *into != first && *into != second {
+			return d.Errf("%s %q: write %s", name, *into, usage)
+		}
+		return nil
+	}
 }
 
 // text reads a setting of one word, once.

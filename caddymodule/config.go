@@ -48,13 +48,34 @@ type App struct {
 	// Arrears says how long an account in debt lives (D20).
 	Arrears *Arrears `json:"arrears,omitempty"`
 
+	// Expiry is instant (default), or end_of_day: terms of packages and
+	// subscriptions last until the next local midnight (D15).
+	Expiry string `json:"expiry,omitempty"`
+
+	// PurchasesPerMonth is how often an instance may be bought in a calendar
+	// month (D25). Default: 1. Renewals and changes are not purchases.
+	PurchasesPerMonth uint32 `json:"purchases_per_month,omitempty"`
+
+	// Finance is the SHA-256, in hex, of the token of who may adjust balances
+	// (D36). Without it nobody may.
+	Finance string `json:"finance,omitempty"`
+
 	state appState
 }
 
-// Arrears is the two lengths of D20. Both default to 15 days.
+// Arrears is how debt begins and what it leads to.
 type Arrears struct {
+	// Grace and Retention are the two lengths of D20. Both default to 15 days.
 	Grace     caddy.Duration `json:"grace,omitempty"`
 	Retention caddy.Duration `json:"retention,omitempty"`
+
+	// AllowInGrace lets free and pay-per-use calls pass in grace, and bills them
+	// (D21).
+	AllowInGrace bool `json:"allow_in_grace,omitempty"`
+
+	// Enforce is hourly (default), or realtime: pay-per-use calls are refused
+	// before what is not settled yet would pass the limit (D19).
+	Enforce string `json:"enforce,omitempty"`
 }
 
 // Key says where a request carries who sends it.

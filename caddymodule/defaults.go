@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"regexp"
@@ -26,7 +28,7 @@ func orDefault(d caddy.Duration, def time.Duration) time.Duration {
 // expand replaces placeholders such as {env.LEDGER} in the settings.
 func (a *App) expand() error {
 	known := caddy.NewReplacer()
-	for _, setting := range []*string{&a.Ledger, &a.PriceBook, &a.Timezone, &a.Anchor, &a.Node, &a.TestStart} {
+	for _, setting := range []*string{&a.Ledger, &a.PriceBook, &a.Timezone, &a.Anchor, &a.Node, &a.TestStart, &a.Finance} {
 		value, err := known.ReplaceOrErr(*setting, true, true)
 		if err != nil {
 			return fmt.Errorf("tallygate: %s: %w: set it, or write the value itself", *setting, err)
@@ -42,10 +44,56 @@ func (a *App) policy() account.Policy {
 	if a.Arrears != nil {
 		set = *a.Arrears
 	}
-	return account.Policy{
-		Grace:     int64(orDefault(set.Grace, 15*day) / time.Second),
-		Retention: int64(orDefault(set.Retention, 15*day) / time.Second),
+	p := account.Policy{
+		Law: account.Law{
+			Grace:        int64(orDefault(set.Grace, 15*day) / time.Second),
+			Retention:    int64(orDefault(set.Retention, 15*day) / time.Second),
+			AllowInGrace: set.AllowInGrace,
+		},
+		EndOfDay:  a.Expiry == expiryEndOfDay,
+		Purchases: a.PurchasesPerMonth,
+		Realtime:  set.Enforce == enforceRealtime,
 	}
+	if p.Purchases == 0 {
+		p.Purchases = 1
+	}
+	return p
+}
+
+// The words of the settings that choose between two ways.
+const (
+	expiryInstant   = "instant"
+	expiryEndOfDay  = "end_of_day"
+	enforceHourly   = "hourly"
+	enforceRealtime = "realtime"
+)
+
+// checkWords refuses other words than the known ones, in a configuration that
+// is no Caddyfile.
+func (a *App) checkWords() error {
+	enforce := ""
+	if a.Arrears != nil {
+		enforce = a.Arrears.Enforce
+	}
+	switch {
+	case a.Expiry != "" && a.Expiry != expiryInstant && a.Expiry != expiryEndOfDay:
+		return fmt.Errorf("tallygate: expiry %q: use %s or %s", a.Expiry, expiryInstant, expiryEndOfDay)
+	case enforce != "" && enforce != enforceHourly && enforce != enforceRealtime:
+		return fmt.Errorf("tallygate: arrears: enforce %q: use %s or %s", enforce, enforceHourly, enforceRealtime)
+	}
+	return nil
+}
+
+// parseFinance reads the hash of a token; none is all zeros.
+func parseFinance(text string) (hash [sha256.Size]byte, err error) {
+	if text == "" {
+		return hash, nil
+	}
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) != len(hash) {
+		return hash, fmt.Errorf("finance %q: write the SHA-256 of a token, 64 hex digits, as printed by: printf %%s \"$TOKEN\" | sha256sum", text)
+	}
+	return [sha256.Size]byte(b), nil
 }
 
 var offsetPattern = regexp.MustCompile(`^[+-](0\d|1[0-4]):([0-5]\d)$`)

@@ -37,11 +37,13 @@ var (
 		"How long ago counts last reached the disk.", nil, nil)
 	headDesc = prometheus.NewDesc("tallygate_journal_head",
 		"Sequence of the newest input in the journal.", nil, nil)
+	releasesDesc = prometheus.NewDesc("tallygate_releases_unacknowledged",
+		"Released accounts and instances whose data nobody has said to be deleted.", nil, nil)
 	accountsDesc = prometheus.NewDesc("tallygate_accounts", "Accounts in the ledger.", nil, nil)
 )
 
 func (collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{callsDesc, unmeteredDesc, presumedDesc, settledDesc, lagDesc, syncAgeDesc, headDesc, accountsDesc} {
+	for _, d := range []*prometheus.Desc{callsDesc, unmeteredDesc, presumedDesc, settledDesc, lagDesc, syncAgeDesc, headDesc, releasesDesc, accountsDesc} {
 		ch <- d
 	}
 }
@@ -62,5 +64,6 @@ func (collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(lagDesc, st.Now.Sub(st.SettledUntil).Seconds())
 	gauge(syncAgeDesc, time.Duration(st.SyncAge).Seconds())
 	gauge(headDesc, float64(st.JournalHead))
+	gauge(releasesDesc, float64(s.Unacknowledged()))
 	gauge(accountsDesc, float64(st.Accounts))
 }

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/rating/money"
 )
 
 // View is what the ledger says of an account, as far as admission cares.
@@ -11,11 +12,16 @@ import (
 type View struct {
 	Number        uint32
 	InArrears     bool
-	ReleasedAt    int64 // 0 = no release in sight (D20)
+	GraceUntil    int64 // in arrears, until when free and pay-per-use calls pass all the same (D21)
+	ReleasedAt    int64 // 0 = not released (D23)
 	PayPerUse     bool  // D11
+	Balance       money.Amount
+	CreditLimit   money.Amount
 	FreeUsed      []FreeUsed
+	Usage         []Usage
 	Packages      []Package
 	Subscriptions []Subscription
+	Instances     []Instance
 }
 
 // FreeUsed is how much of a month's free allowance settled periods used.
@@ -23,6 +29,17 @@ type FreeUsed struct {
 	Operation uint16
 	Month     uint32
 	Calls     uint64
+}
+
+// Usage is what settled periods used of a pay-per-use operation in its newest
+// month, and what they debited (D12).
+type Usage struct {
+	Operation  uint16
+	Month      uint32
+	PayPerUse  uint64
+	Successful uint64      // whatever paid (D9)
+	Exact      money.Total // what the pay-per-use calls cost, not rounded
+	Debited    money.Amount
 }
 
 // Package is a package in the order in which packages are used up (D14).
@@ -39,21 +56,34 @@ type Subscription struct {
 	Instance   string
 	Start, End int64
 	Limits     [classes]uint32 // calls in any second, by Class
-	ReleasedAt int64           // the instance is released from here on (D32); 0 = never
+	MaxImages  int64           // D28
+	Void       bool            // a change ended it: it pays for nothing more (D30)
+}
+
+// Instance is a search index of the account.
+type Instance struct {
+	Name       string
+	ID         uint32 // a name that is bought anew after its release gets a new one
+	ReleasedAt int64  // 0 = not released (D32)
+	Images     int64  // held, after the changes that the ledger knows (D28)
+	Uncertain  int64  // of unknown outcome
 }
 
 // Account is the admission state of one account. All of it is under mu.
 type Account struct {
-	mu        sync.Mutex
-	number    uint32
-	inArrears bool
-	payPerUse bool
-	releaseAt int64
-	period    *period // whose slots the lines name
-	lines     []slotOf
-	operation []operationState
-	packages  []Package
-	instances []*instance
+	mu          sync.Mutex
+	number      uint32
+	inArrears   bool
+	payPerUse   bool
+	graceUntil  int64
+	releaseAt   int64
+	balance     money.Amount
+	creditLimit money.Amount
+	period      *period // whose slots the lines name
+	lines       []slotOf
+	operation   []operationState
+	packages    []Package
+	instances   []*instance
 }
 
 // slotOf remembers the counter of a line in the account's newest period.
@@ -64,17 +94,11 @@ type slotOf struct {
 
 // operationState is an account's use of one pay-per-use operation.
 type operationState struct {
-	number uint16
-	month  uint32
-	used   uint64 // free calls of the month, held ones included
-	window *window
-}
-
-// instance is a search index, its rates and the terms that pay for it.
-type instance struct {
-	name    string
-	terms   []Subscription
-	windows [classes]window
+	number  uint16
+	month   uint32
+	used    uint64 // free calls of the month, held ones included
+	window  *window
+	charges *charges // nil before its first pay-per-use call
 }
 
 // Load puts an account as the ledger has it, at start. Open counters are added
@@ -101,7 +125,11 @@ func (m *Meter) Update(v View) {
 }
 
 func (a *Account) apply(v View) {
-	a.inArrears, a.payPerUse, a.releaseAt = v.InArrears, v.PayPerUse, v.ReleasedAt
+	a.inArrears, a.payPerUse, a.releaseAt, a.graceUntil = v.InArrears, v.PayPerUse, v.ReleasedAt, v.GraceUntil
+	a.balance, a.creditLimit = v.Balance, v.CreditLimit
+	for _, u := range v.Usage {
+		a.settled(u)
+	}
 	known := a.packages
 	a.packages = make([]Package, 0, len(v.Packages))
 	for _, p := range v.Packages {
@@ -112,22 +140,12 @@ func (a *Account) apply(v View) {
 		}
 		a.packages = append(a.packages, p)
 	}
-	for _, i := range a.instances {
-		i.terms = i.terms[:0]
-	}
-	for _, s := range v.Subscriptions {
-		i := a.instance(s.Instance)
-		if i == nil {
-			i = &instance{name: s.Instance}
-			a.instances = append(a.instances, i)
-		}
-		i.terms = append(i.terms, s)
-	}
+	a.applyInstances(v)
 }
 
-// Recount takes counted calls of an unsettled period from what the ledger's
+// recount takes counted calls of an unsettled period from what the ledger's
 // figures left, at start.
-func (m *Meter) Recount(c account.Count) {
+func (m *Meter) recount(c account.Count, p *period) {
 	a := m.account(c.Account)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -138,6 +156,8 @@ func (m *Meter) Recount(c account.Count) {
 		if p := a.pack(c.Ref); p != nil {
 			p.Left -= min(p.Left, c.Calls)
 		}
+	case account.PayPerUse:
+		a.charged(c.Operation, p.month, p.catalog.operation(c.Operation), c.Calls)
 	}
 }
 
@@ -172,15 +192,6 @@ func (a *Account) pack(number uint32) *Package {
 	for i := range a.packages {
 		if a.packages[i].Number == number {
 			return &a.packages[i]
-		}
-	}
-	return nil
-}
-
-func (a *Account) instance(name string) *instance {
-	for _, i := range a.instances {
-		if i.name == name {
-			return i
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ type Call struct {
 	Key       Key
 	Operation uint16
 	Instance  string // named by the request, "" = not named (D38)
+	Images    bool   // the request's names can be read: judge capacity, record what changes (D28)
 	Observe   bool   // judge and record, refuse nothing
 }
 
@@ -33,6 +34,7 @@ type Hold struct {
 	period  *period
 	line    account.Line
 	slot    uint32
+	image   *imageHold // of an add or a delete: call Ready before it is forwarded
 }
 
 // Line is what the call will be counted as.
@@ -93,12 +95,18 @@ func (m *Meter) judgeSubscribed(a *Account, p *period, op *Operation, c *Call, v
 		return
 	}
 	m.hold(a, p, w, account.Line{Account: a.number, Operation: op.Number, Kind: account.Subscription, Ref: term.Number}, v, h)
+	if v.Reason == 0 && c.Images && op.Class != ClassSearch {
+		h.image = in.holdImage(a, op.Class, term.MaxImages, v.At.Mono, c.Observe)
+	}
 }
 
 // judgePayPerUse admits a call funded by free allowance, package or balance, in
 // that order (000, D11).
 func (m *Meter) judgePayPerUse(a *Account, p *period, op *Operation, v *Verdict, h *Hold) {
 	line, reason := a.fund(op, p.month, v.At.Event)
+	if line.Kind == account.PayPerUse && !a.inArrears && m.realtime.Load() && !a.affords(op, p.month) {
+		reason = account.PaymentRequired
+	}
 	if reason == account.Released || reason == account.InArrears {
 		v.Reason = reason
 		return
@@ -113,7 +121,7 @@ func (m *Meter) judgePayPerUse(a *Account, p *period, op *Operation, v *Verdict,
 		return
 	}
 	if m.hold(a, p, w, line, v, h); v.Reason == 0 {
-		a.take(line)
+		a.take(op, line, p.month)
 	}
 }
 
@@ -154,7 +162,8 @@ func (a *Account) fund(op *Operation, month uint32, now int64) (account.Line, ac
 	if a.releasedBy(now) {
 		return line, account.Released
 	}
-	if !a.inArrears && a.state(op.Number, month).used < op.Free {
+	blocked := a.inArrears && now >= a.graceUntil // D21
+	if !blocked && a.state(op.Number, month).used < op.Free {
 		line.Kind, line.Ref = account.Free, month
 		return line, 0
 	}
@@ -166,7 +175,7 @@ func (a *Account) fund(op *Operation, month uint32, now int64) (account.Line, ac
 		}
 	}
 	switch {
-	case a.inArrears:
+	case blocked:
 		return line, account.InArrears
 	case !a.payPerUse:
 		return line, account.PaymentRequired
@@ -176,64 +185,33 @@ func (a *Account) fund(op *Operation, month uint32, now int64) (account.Line, ac
 }
 
 // take holds one call of what pays for a line; give returns it.
-func (a *Account) take(line account.Line) { a.move(line, 1) }
-func (a *Account) give(line account.Line) { a.move(line, -1) }
+func (a *Account) take(op *Operation, line account.Line, month uint32) {
+	switch line.Kind {
+	case account.Free:
+		a.state(line.Operation, line.Ref).used++
+	case account.Package:
+		a.pack(line.Ref).Left--
+	case account.PayPerUse:
+		a.charged(line.Operation, month, op, 1)
+		a.state(line.Operation, month).charges.of(month).held++
+	}
+}
 
-func (a *Account) move(line account.Line, calls int64) {
+func (a *Account) give(line account.Line, month uint32) {
 	switch line.Kind {
 	case account.Free:
 		if s := a.state(line.Operation, line.Ref); s.month == line.Ref {
-			s.used = uint64(int64(s.used) + calls)
+			s.used--
 		}
 	case account.Package:
 		if p := a.pack(line.Ref); p != nil {
-			p.Left = uint64(int64(p.Left) - calls)
+			p.Left++
 		}
+	case account.PayPerUse:
+		u := a.state(line.Operation, month).charges.of(month)
+		u.calls--
+		u.held--
 	}
 }
 
 func (a *Account) releasedBy(now int64) bool { return a.releaseAt != 0 && now >= a.releaseAt }
-
-// instanceOf finds the instance a call is for: the key's own, or one of the
-// account's where the key is bound to none (D38).
-func (a *Account) instanceOf(c *Call) (*instance, account.Kind) {
-	name := c.Key.instance
-	switch {
-	case name == "":
-		name = c.Instance
-	case c.Instance != "" && c.Instance != name:
-		return nil, account.WrongInstance
-	}
-	switch {
-	case name != "":
-		if in := a.instance(name); in != nil {
-			return in, 0
-		}
-		if c.Key.instance == "" {
-			return nil, account.WrongInstance
-		}
-		return nil, account.PaymentRequired
-	case len(a.instances) == 1:
-		return a.instances[0], 0
-	case len(a.instances) == 0:
-		return nil, account.PaymentRequired
-	}
-	return nil, account.WrongInstance
-}
-
-// term finds the subscription in force at an instant (D26, D32).
-func (in *instance) term(now int64) (*Subscription, account.Kind) {
-	reason := account.PaymentRequired
-	for i := range in.terms {
-		t := &in.terms[i]
-		switch {
-		case t.ReleasedAt != 0 && now >= t.ReleasedAt:
-			return nil, account.Released
-		case now >= t.End:
-			reason = account.SubscriptionExpired
-		case now >= t.Start:
-			return t, 0
-		}
-	}
-	return nil, reason
-}

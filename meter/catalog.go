@@ -1,5 +1,10 @@
 package meter
 
+import (
+	"github.com/tallygate/tallygate/rating/money"
+	"github.com/tallygate/tallygate/rating/pricebook"
+)
+
 // Class is one of the three kinds of search call that have rates of their own.
 type Class uint8
 
@@ -18,6 +23,11 @@ type Operation struct {
 	Class      Class  // of a subscribed operation
 	Free       uint64 // calls a month that cost nothing (D10)
 	QPS        uint32 // calls in any second of one account, 0 = no limit
+
+	// Price and Currency price pay-per-use calls where charges are judged in
+	// real time (D19).
+	Price    *pricebook.Operation
+	Currency money.Currency
 }
 
 // Catalog is the operations of one price book, from the instant it is in force.

@@ -25,6 +25,9 @@ type Config struct {
 	// SyncInterval is how much counting a power cut may take (default 100 ms).
 	SyncInterval time.Duration
 
+	// Images is the ledger's sets of images; may be set later, by SetImages.
+	Images Images
+
 	// Period returns the settlement period of an instant, in Unix seconds, and
 	// the month (YYYYMM) it lies in (D7). A period never crosses an hour.
 	Period func(unix int64) (start, length int64, month uint32)
@@ -41,6 +44,9 @@ type Meter struct {
 	nobody *Account // counts the calls that name no account
 	totals totals
 	warned sync.Once
+
+	realtime atomic.Bool // see SetRealtime
+	images   images
 
 	accountLock sync.RWMutex
 	accounts    []*Account // by number; nil where none was put
@@ -64,6 +70,7 @@ func Open(c Config) *Meter {
 	}
 	m := &Meter{config: c, clock: c.Clock, log: c.Logger}
 	m.nobody = m.account(0)
+	m.images.set = c.Images
 	return m
 }
 
@@ -137,7 +144,7 @@ func (m *Meter) Close(ctx context.Context) error {
 			errs = append(errs, p.file.Sync())
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, m.closeIntents())...)
 }
 
 // awaitLate waits for the calls that outlived the sealing of their period, and

@@ -22,6 +22,7 @@ const (
 	opSearch  = 2
 	opAdd     = 3
 	opLimited = 4
+	opDelete  = 5
 )
 
 // newMeter is a meter with a test clock, hourly periods and a small catalog.
@@ -34,6 +35,7 @@ func newMeter(t testing.TB, dir string, clock Clock) *Meter {
 		{Number: opTagging, Name: "recognition/image-tagging", Free: 3},
 		{Number: opSearch, Name: "search/search", Subscribed: true, Class: ClassSearch},
 		{Number: opAdd, Name: "search/add", Subscribed: true, Class: ClassAdd},
+		{Number: opDelete, Name: "search/delete", Subscribed: true, Class: ClassDelete},
 		{Number: opLimited, Name: "recognition/limited", QPS: 2},
 	})})
 	t.Cleanup(func() {
@@ -110,8 +112,10 @@ func TestReleaseGivesBackWhatWasHeld(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	hour := testStart.Add(time.Hour)
 	running := []Subscription{{Number: 1, Instance: "shop", Start: at(testStart.Add(-time.Hour)), End: at(hour), Limits: [3]uint32{1, 1, 20}}}
-	expired := []Subscription{{Number: 1, Instance: "shop", Start: 1, End: at(testStart), Limits: [3]uint32{1, 1, 20}, ReleasedAt: at(hour)}}
-	lapsed := []Subscription{{Number: 1, Instance: "shop", Start: 1, End: 2, Limits: [3]uint32{1, 1, 20}, ReleasedAt: at(testStart)}}
+	expired := []Subscription{{Number: 1, Instance: "shop", Start: 1, End: at(testStart), Limits: [3]uint32{1, 1, 20}}}
+	changed := []Subscription{{Number: 1, Instance: "shop", Start: at(testStart), End: at(hour), Limits: [3]uint32{1, 1, 20}, Void: true},
+		{Number: 2, Instance: "shop", Start: at(testStart), End: at(hour), Limits: [3]uint32{1, 1, 20}}}
+	lapsed := []Subscription{{Number: 1, Instance: "shop", Start: 1, End: 2, Limits: [3]uint32{1, 1, 20}}}
 	for name, tc := range map[string]struct {
 		view     View
 		key      string // the instance the key is bound to
@@ -128,7 +132,12 @@ func TestRefusals(t *testing.T) {
 		"released ends subscriptions (D23)":    {view: View{ReleasedAt: at(testStart), Subscriptions: running}, call: Call{Operation: opSearch}, want: account.Released},
 		"no subscription":                      {call: Call{Operation: opSearch}, want: account.PaymentRequired},
 		"expired (D32)":                        {view: View{Subscriptions: expired}, call: Call{Operation: opSearch}, want: account.SubscriptionExpired},
-		"instance released (D32)":              {view: View{Subscriptions: lapsed}, call: Call{Operation: opSearch}, want: account.Released},
+		"instance released (D32)":              {view: View{Subscriptions: lapsed, Instances: []Instance{{Name: "shop", ID: 1, ReleasedAt: at(testStart)}}}, call: Call{Operation: opSearch}, want: account.Released},
+		"its release is not recorded yet":      {view: View{Subscriptions: lapsed, Instances: []Instance{{Name: "shop", ID: 1}}}, call: Call{Operation: opSearch}, want: account.SubscriptionExpired},
+		"voided by a change (D30)":             {view: View{Subscriptions: changed}, call: Call{Operation: opSearch}, funded: "subscription:2"},
+		"void, and nothing else":               {view: View{Subscriptions: changed[:1]}, call: Call{Operation: opSearch}, want: account.PaymentRequired},
+		"arrears with allow_in_grace (D21)":    {view: View{PayPerUse: true, InArrears: true, GraceUntil: at(hour)}, call: Call{Operation: opTagging}, funded: "free:202611"},
+		"allow_in_grace ends with grace":       {view: View{PayPerUse: true, InArrears: true, GraceUntil: at(testStart)}, call: Call{Operation: opTagging}, want: account.InArrears},
 		"another's instance (D38)":             {view: View{Subscriptions: running}, key: "shop", call: Call{Operation: opSearch, Instance: "other"}, want: account.WrongInstance},
 		"not an instance of the account (D38)": {view: View{Subscriptions: running}, call: Call{Operation: opSearch, Instance: "other"}, want: account.WrongInstance},
 		"its own instance":                     {view: View{Subscriptions: running}, key: "shop", call: Call{Operation: opSearch, Instance: "shop"}, funded: "subscription:1"},

@@ -19,7 +19,7 @@ func (m *Meter) Resume(f *tally.File, end int64) {
 	p.end.Store(min(p.end.Load(), nanos(end)))
 	for slot, c := range f.Each() {
 		if c.Kind.Billed() {
-			m.Recount(c)
+			m.recount(c, p)
 		}
 		p.adopt(slot, c.Line)
 	}

@@ -5,7 +5,13 @@ import "github.com/tallygate/tallygate/account"
 // Post counts the call: one more in the counter reserved for it (D1). The count
 // is what kill -9 cannot take back. A call that outlived its period's sealing
 // is counted in the period open now, with the funding it held (D6).
+//
+// What an add or a delete changed is in the ledger before it is counted (D28);
+// where the ledger cannot take it, the call counts all the same.
 func (m *Meter) Post(h *Hold) {
+	if h.image != nil {
+		m.recordChange(h.image)
+	}
 	a := h.account
 	a.mu.Lock()
 	p, slot := h.period, h.slot
@@ -16,6 +22,9 @@ func (m *Meter) Post(h *Hold) {
 		p.file.Add(slot)
 		m.totals.add(h.line.Operation, h.line.Kind)
 	}
+	if h.line.Kind == account.PayPerUse {
+		a.state(h.line.Operation, h.period.month).charges.posted(h.period, p)
+	}
 	a.mu.Unlock()
 	h.period.inflight.Add(-1)
 }
@@ -24,16 +33,23 @@ func (m *Meter) Post(h *Hold) {
 func (m *Meter) Release(h *Hold, why account.Kind) {
 	a := h.account
 	a.mu.Lock()
-	a.give(h.line)
+	a.give(h.line, h.period.month)
+	m.leave(h.image)
+	m.unbilled(h, account.Line{Account: a.number, Operation: h.line.Operation, Kind: why})
+	a.mu.Unlock()
+	m.endIntent(h.image)
+	h.period.inflight.Add(-1)
+}
+
+// unbilled counts why a call is not billed, in its period or the one open now.
+func (m *Meter) unbilled(h *Hold, line account.Line) {
 	p := h.period
 	if p.closed.Load() {
 		p, _ = m.periodAt(m.clock.Now().Event)
 	}
 	if p != nil {
-		m.count(a, p, account.Line{Account: a.number, Operation: h.line.Operation, Kind: why})
+		m.count(h.account, p, line)
 	}
-	a.mu.Unlock()
-	h.period.inflight.Add(-1)
 }
 
 // openSlot finds a counter for a late call in the period open now.

@@ -59,6 +59,25 @@ func (w *window) take(n uint32, now int64) {
 	w.last = now
 }
 
+// giveBack takes an admission back, as though it had not been. What is a second
+// old has left the window already.
+func (w *window) giveBack(stamp, now int64) {
+	if now-stamp >= second {
+		return
+	}
+	n := uint32(len(w.ring))
+	for i := w.count; i > 0; i-- {
+		if w.ring[(w.head+i-1)%n] != uint32(stamp) {
+			continue
+		}
+		for ; i < w.count; i++ {
+			w.ring[(w.head+i-1)%n] = w.ring[(w.head+i)%n]
+		}
+		w.count--
+		return
+	}
+}
+
 // resize moves the held stamps to a ring of n, after a change of the limit.
 func (w *window) resize(n uint32) {
 	ring := make([]uint32, n)

@@ -22,6 +22,7 @@ type NewAccount struct {
 	Account     string `json:"account" example:"acme" doc:"Its id, for ever: 1 to 64 letters, digits or . _ @ -"`
 	Customer    string `json:"customer,omitempty" doc:"Who pays, where that is another id"`
 	CreditLimit string `json:"credit_limit,omitempty" example:"50.00" doc:"How far below zero the balance may be, default 0"`
+	LowBalance  string `json:"low_balance,omitempty" example:"20.00" doc:"A balance below it raises a notice, default 0 (D24)"`
 	PayPerUse   *bool  `json:"pay_per_use,omitempty" doc:"Whether calls that nothing else pays for are charged one by one, default true (D11)"`
 }
 
@@ -31,12 +32,13 @@ func (h *handlers) createAccount(_ context.Context, in *struct {
 }) (*answered[account.AccountAnswer], error) {
 	b := in.Body
 	return do[account.AccountAnswer](h, in.Key, b.Account, &account.CreateAccount{Account: b.Account, Customer: b.Customer,
-		CreditLimit: b.CreditLimit, NoPayPerUse: b.PayPerUse != nil && !*b.PayPerUse})
+		CreditLimit: b.CreditLimit, LowBalance: b.LowBalance, NoPayPerUse: b.PayPerUse != nil && !*b.PayPerUse})
 }
 
 // AccountChange changes what is given, and leaves the rest.
 type AccountChange struct {
 	CreditLimit *string `json:"credit_limit,omitempty" example:"50.00"`
+	LowBalance  *string `json:"low_balance,omitempty" example:"20.00"`
 	PayPerUse   *bool   `json:"pay_per_use,omitempty"`
 }
 
@@ -46,7 +48,7 @@ func (h *handlers) changeAccount(_ context.Context, in *struct {
 	Body AccountChange
 }) (*answered[account.AccountAnswer], error) {
 	return do[account.AccountAnswer](h, in.Key, in.Account, &account.ChangeAccount{CreditLimit: in.Body.CreditLimit,
-		PayPerUse: in.Body.PayPerUse})
+		LowBalance: in.Body.LowBalance, PayPerUse: in.Body.PayPerUse})
 }
 
 // AccountList is a page of accounts.

@@ -17,6 +17,8 @@ const Root = "/tallygate"
 // BodyMax bounds a request's body, in bytes.
 const BodyMax = 1 << 20
 
+const typeJSON = "application/json"
+
 // NewAPI returns the handler of everything below Root. It answers in JSON, and
 // with a Problem where it does not do what was asked. Its description is at
 // /tallygate/openapi.json.
@@ -34,7 +36,12 @@ func NewAPI(g Gateway) http.Handler {
 	h.registerAccounts()
 	h.registerKeys()
 	h.registerPurchases()
-	h.registerReports()
+	h.registerStatements()
+	h.registerEvents()
+	h.registerPriceBooks()
+	h.registerPrice()
+	h.registerImages()
+	h.registerVerify()
 	h.registerOperation()
 
 	description, err := json.Marshal(h.api.OpenAPI())
@@ -62,7 +69,7 @@ type handlers struct {
 
 // register adds an operation whose errors become problems, by one table.
 func register[I, O any](h *handlers, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
-	op.MaxBodyBytes = BodyMax + 1 // what is read of it before it is too large
+	op.MaxBodyBytes = max(op.MaxBodyBytes, BodyMax) + 1 // what is read of it before it is too large
 	huma.Register(h.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {
@@ -82,18 +89,29 @@ func guard(mux *http.ServeMux) http.Handler {
 			return
 		}
 		changes := r.Method != http.MethodGet && r.Method != http.MethodHead
-		if changes && r.ContentLength != 0 && !isJSON(r.Header.Get("Content-Type")) {
-			writeProblem(w, newProblem(http.StatusUnsupportedMediaType,
-				"the body must be JSON: send it with Content-Type: application/json"))
+		if changes && r.ContentLength != 0 && !typeTaken(pattern, r.Header.Get("Content-Type")) {
+			text := "the body must be JSON: send it with Content-Type: application/json"
+			if pattern == takesLists {
+				text = listTypes
+			}
+			writeProblem(w, newProblem(http.StatusUnsupportedMediaType, text))
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
 }
 
-func isJSON(contentType string) bool {
+// typeTaken reports whether a route takes bodies of a type: JSON, and one of them
+// lists of images. No form can send either.
+func typeTaken(pattern, contentType string) bool {
 	media, _, err := mime.ParseMediaType(contentType)
-	return err == nil && media == "application/json"
+	if err != nil {
+		return false
+	}
+	if pattern == takesLists {
+		return media == typeCSV || media == typeNDJSON
+	}
+	return media == typeJSON
 }
 
 // unrouted gives the mux's own refusal (404 or 405) as a problem.

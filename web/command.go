@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -18,6 +19,27 @@ const idempotencyKey = "Idempotency-Key"
 type OnAccount struct {
 	Account string `path:"account" maxLength:"64" example:"acme" doc:"The account's id"`
 }
+
+// OnPackage is the path of what is done with a package.
+type OnPackage struct {
+	OnAccount
+	Package uint32 `path:"package" minimum:"1" example:"3" doc:"Its number within the account, of any of its terms"`
+}
+
+// OnInstance is the path of everything below a search instance.
+type OnInstance struct {
+	OnAccount
+	Instance string `path:"instance" maxLength:"64" example:"products" doc:"The search index"`
+}
+
+// target is what a path names below its account.
+type target struct {
+	pack     uint32
+	instance string
+}
+
+// asks is a body that asks for something to be done with what the path names.
+type asks interface{ command(target) account.Command }
 
 // MayRepeat is a command that may carry an idempotency key.
 type MayRepeat struct {
@@ -49,6 +71,57 @@ func do[T any](h *handlers, key, id string, cmd account.Command) (*answered[T], 
 		out.Replayed = "true"
 	}
 	return out, nil
+}
+
+// onAccount serves a command B on an account, answered by an A, and its preview.
+func onAccount[A any, B asks](h *handlers, op huma.Operation) {
+	register(h, op, func(_ context.Context, in *struct {
+		OnAccount
+		MustRepeat
+		Body B
+	}) (*answered[A], error) {
+		return do[A](h, in.Key, in.Account, in.Body.command(target{}))
+	})
+	register(h, previewOf(op), func(_ context.Context, in *struct {
+		OnAccount
+		Body B
+	}) (*body[Preview], error) {
+		return h.preview(in.Account, in.Body.command(target{}))
+	})
+}
+
+// onPackage is onAccount for a package of it.
+func onPackage[A any, B asks](h *handlers, op huma.Operation) {
+	register(h, op, func(_ context.Context, in *struct {
+		OnPackage
+		MustRepeat
+		Body B
+	}) (*answered[A], error) {
+		return do[A](h, in.Key, in.Account, in.Body.command(target{pack: in.Package}))
+	})
+	register(h, previewOf(op), func(_ context.Context, in *struct {
+		OnPackage
+		Body B
+	}) (*body[Preview], error) {
+		return h.preview(in.Account, in.Body.command(target{pack: in.Package}))
+	})
+}
+
+// onInstance is onAccount for an instance of it.
+func onInstance[A any, B asks](h *handlers, op huma.Operation) {
+	register(h, op, func(_ context.Context, in *struct {
+		OnInstance
+		MustRepeat
+		Body B
+	}) (*answered[A], error) {
+		return do[A](h, in.Key, in.Account, in.Body.command(target{instance: in.Instance}))
+	})
+	register(h, previewOf(op), func(_ context.Context, in *struct {
+		OnInstance
+		Body B
+	}) (*body[Preview], error) {
+		return h.preview(in.Account, in.Body.command(target{instance: in.Instance}))
+	})
 }
 
 // post is a command that adds something; 201 also when it is answered again.

@@ -24,9 +24,20 @@ type Gateway interface {
 	// Advance moves the test clock, and returns when everything due by then has
 	// happened. ErrNoTestClock on a ledger that is none.
 	Advance(ctx context.Context, to time.Time) error
+	// Finance reports whether a token is that of the finance role (D36), and
+	// FinanceConfigured whether there is one.
+	Finance(token string) bool
+	FinanceConfigured() bool
 	// DecodeRefusal reads a refusal id that this gateway gave out.
 	DecodeRefusal(id string) (Refusal, error)
 	Status() Status
+}
+
+// Paced is a Gateway that says how it settles: how long a period is, and how long
+// at most it waits for its calls before it is settled. Else an hour and a minute,
+// the defaults, are taken.
+type Paced interface {
+	Pace() (period, sealWait time.Duration)
 }
 
 // Refusal is what a refusal id says.

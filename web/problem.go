@@ -27,16 +27,22 @@ type Problem struct {
 	Detail string       `json:"detail" doc:"What is wrong and what mends it"`
 	Field  string       `json:"field,omitempty" doc:"The first field that is wrong"`
 	Errors []FieldError `json:"errors,omitempty" doc:"All fields that are wrong"`
+	Amount string       `json:"amount,omitempty" doc:"Of amount-changed: what is due now (D34)"`
+
+	header http.Header // sent with it
 }
 
 // FieldError is what is wrong with one field.
 type FieldError struct {
 	Field  string `json:"field,omitempty"`
+	Line   int    `json:"line,omitempty" doc:"Where the field is a file's text"`
+	Column int    `json:"column,omitempty"`
 	Detail string `json:"detail"`
 }
 
 func (p *Problem) Error() string             { return p.Detail }
 func (p *Problem) GetStatus() int            { return p.Status }
+func (p *Problem) GetHeaders() http.Header   { return p.header }
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
 // sentinels maps errors of the layers below; the first that fits counts.
@@ -48,6 +54,7 @@ var sentinels = []struct {
 	{billing.ErrOtherContent, http.StatusConflict, "idempotency-conflict"},
 	{ledger.ErrNoSpace, http.StatusInsufficientStorage, "disk-full"},
 	{billing.ErrUnavailable, http.StatusServiceUnavailable, "ledger-unavailable"},
+	{billing.ErrSchedule, http.StatusConflict, "wrong-start"},
 	{ErrNoTestClock, http.StatusConflict, "no-test-clock"},
 }
 
@@ -62,6 +69,7 @@ var refusals = map[account.Why]struct {
 	account.Conflict:   {http.StatusConflict, "conflict"},
 	account.NotAllowed: {http.StatusConflict, "not-allowed"},
 	account.Unpaid:     {http.StatusPaymentRequired, "insufficient-balance"},
+	account.Dearer:     {http.StatusConflict, "amount-changed"},
 }
 
 // words are the problem types of what is refused before a command is made.
@@ -83,15 +91,20 @@ func problemOf(err error) *Problem {
 	var refused *account.Error
 	if errors.As(err, &refused) {
 		as := refusals[refused.Why]
-		return &Problem{Type: ProblemType + as.word, Title: http.StatusText(as.status), Status: as.status,
-			Detail: refused.Error(), Field: refused.Field}
+		p := wordedProblem(as.status, as.word, refused.Error())
+		p.Field, p.Amount = refused.Field, refused.Amount
+		return p
 	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {
-			return &Problem{Type: ProblemType + s.word, Title: http.StatusText(s.status), Status: s.status, Detail: err.Error()}
+			return wordedProblem(s.status, s.word, err.Error())
 		}
 	}
 	return newProblem(http.StatusInternalServerError, err.Error())
+}
+
+func wordedProblem(status int, word, detail string) *Problem {
+	return &Problem{Type: ProblemType + word, Title: http.StatusText(status), Status: status, Detail: detail}
 }
 
 // huma takes these two for the process; nothing else in it uses huma.
@@ -128,7 +141,13 @@ func newProblem(status int, text string, errs ...error) *Problem {
 var hints = map[string]string{
 	"amount":       amountHint,
 	"credit_limit": amountHint,
+	"low_balance":  amountHint,
+	"max_amount":   amountHint,
+	"price":        amountHint,
 	"pay_per_use":  "write true or false",
+	"auto_renew":   "write true or false",
+	"trial":        "write true or false",
+	"on":           "write true or false",
 	"months":       "write a whole number from 1 to 36",
 	"kind":         "write secret, access-key-id or identity",
 	idempotencyKey: "choose a new random value for each payment or purchase, and send it again when you repeat one: it is then done once only",
@@ -156,7 +175,7 @@ func fieldError(err error) FieldError {
 	if hint, ok := hints[field]; ok && !strings.HasPrefix(text, "is not known") {
 		text = fmt.Sprintf("%s: %s", text, hint)
 	}
-	return FieldError{field, text}
+	return FieldError{Field: field, Detail: text}
 }
 
 func writeProblem(w http.ResponseWriter, p *Problem) {

@@ -27,6 +27,7 @@ func (s *Service) openMeter() error {
 	s.putCatalogs()
 	err := s.engine.EachAccount(func(a *account.Account) bool {
 		s.meter.Load(meter.ViewOf(a))
+		s.herald.note(a)
 		for _, k := range a.Keys {
 			s.meter.AddKey(meter.KindOf(k.Kind), k.Hash, a.Number, k.Instance)
 		}
@@ -42,7 +43,24 @@ func (s *Service) openMeter() error {
 	if _, err = s.meter.Roll(s.clock.Now().Event); err != nil {
 		return err
 	}
-	s.engine.Empty(s.meter.OldestStart())
+	if err := s.resumeImages(); err != nil {
+		return err
+	}
+	return s.engine.Reach(s.meter.OldestStart())
+}
+
+// resumeImages records as uncertain what adds and deletes of an earlier run may
+// have done (D28).
+func (s *Service) resumeImages() error {
+	changes, err := s.meter.RecoverIntents()
+	if err != nil {
+		return fmt.Errorf("adds and deletes of an earlier run: %w", err)
+	}
+	for _, c := range changes {
+		if _, _, err := s.engine.ChangeImages(c); err != nil {
+			return fmt.Errorf("recording images of unknown outcome: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -127,10 +145,22 @@ func (s *Service) operations(b *pricebook.Book) []meter.Operation {
 	return ops
 }
 
-// watcher passes on to the meter what commands and settlements change.
-type watcher struct{ m *meter.Meter }
+// watcher passes on what commands, settlements and time change.
+type watcher struct {
+	m *meter.Meter
+	h *herald
+}
 
-func (w watcher) AccountChanged(a *account.Account) { w.m.Update(meter.ViewOf(a)) }
+func (w watcher) AccountChanged(a *account.Account) {
+	w.m.Update(meter.ViewOf(a))
+	w.h.note(a)
+}
+func (w watcher) Happened(a *account.Account, v account.Event) {
+	w.h.tell(Notice{Account: a.ID, Customer: a.Customer, Event: v})
+}
+func (w watcher) Lower(number uint32, instance string, most int64) (held int64, ok bool) {
+	return w.m.Lower(number, instance, most)
+}
 func (w watcher) KeyAdded(a *account.Account, k account.Key) {
 	w.m.AddKey(meter.KindOf(k.Kind), k.Hash, a.Number, k.Instance)
 }

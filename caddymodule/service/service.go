@@ -14,6 +14,8 @@ package service
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -57,6 +59,8 @@ type Settings struct {
 	Policy        account.Policy
 	FlushInterval time.Duration // the settlement period, a divisor of an hour
 	SealWait      time.Duration // how long a period waits for its calls (D6)
+	Finance       [32]byte      // SHA-256 of the token of who may adjust balances (D36); zero = nobody may
+	Tell          func(Notice)  // passes events on; may be nil. It may take its time
 }
 
 // Service is an open ledger and its meter.
@@ -71,8 +75,10 @@ type Service struct {
 	engine   *billing.Engine
 	meter    *meter.Meter
 	refusals refusalCodec
+	herald   *herald
 
 	settleLock sync.Mutex // one settlement at a time
+	repeated   int64      // the hour in which unacknowledged releases were told last
 	kick       chan struct{}
 	life       context.Context // ends when the gateway stops
 	stop       context.CancelFunc
@@ -83,7 +89,7 @@ type Service struct {
 // earlier run left there, and starts to settle. It returns an error that names
 // the holder where another process has the folder.
 func Open(c Config) (*Service, error) {
-	s := &Service{config: c, log: c.Logger, kick: make(chan struct{}, 1)}
+	s := &Service{config: c, log: c.Logger, kick: make(chan struct{}, 1), herald: newHerald()}
 	s.life, s.stop = context.WithCancel(context.Background())
 	s.settings.Store(&c.Settings)
 	if err := s.start(); err != nil {
@@ -93,8 +99,9 @@ func Open(c Config) (*Service, error) {
 		}
 		return nil, errors.Join(err, s.release())
 	}
-	s.stopped.Add(1)
+	s.stopped.Add(2)
 	go s.loop()
+	go s.announce()
 	return s, nil
 }
 
@@ -145,8 +152,11 @@ func (s *Service) openLedger() (err error) {
 	s.meter = meter.Open(meter.Config{Clock: s.clock, Dir: s.path("tally"), Node: s.config.Node,
 		SyncInterval: s.config.SyncInterval, Period: s.period, Logger: s.log})
 	s.engine, err = billing.Open(billing.Config{Store: s.store, Journal: s.journal, UsageDir: s.path("usage"),
-		Node: s.config.Node, Now: func() int64 { return s.clock.Now().Event }, Watcher: watcher{s.meter},
+		Node: s.config.Node, Now: func() int64 { return s.clock.Now().Event }, Watcher: watcher{s.meter, s.herald},
 		Logger: s.log, Currency: s.config.Book.Currency, Zone: s.config.Zone, Test: s.config.Test})
+	if err == nil {
+		s.meter.SetImages(s.engine)
+	}
 	return err
 }
 
@@ -176,7 +186,21 @@ func (s *Service) apply(n Settings) error {
 	if _, err := s.engine.SetPriceBook(n.Book); err != nil {
 		return fmt.Errorf("price book: %w", err)
 	}
-	return s.engine.SetPolicy(n.Policy)
+	if err := s.engine.SetPolicy(n.Policy); err != nil {
+		return err
+	}
+	s.meter.SetRealtime(n.Policy.Realtime)
+	return nil
+}
+
+// FinanceConfigured reports whether anybody may adjust balances (D36).
+func (s *Service) FinanceConfigured() bool { return s.settings.Load().Finance != [32]byte{} }
+
+// Finance reports whether a token is that of who may adjust balances.
+func (s *Service) Finance(token string) bool {
+	want := s.settings.Load().Finance
+	have := sha256.Sum256([]byte(token))
+	return s.FinanceConfigured() && subtle.ConstantTimeCompare(want[:], have[:]) == 1
 }
 
 // Fits refuses a configuration that this running gateway cannot take over.
@@ -255,6 +279,8 @@ func (c Config) Check() error {
 		return fmt.Errorf("sync_interval %s: must not be negative", c.SyncInterval)
 	case c.Policy.Grace < 0 || c.Policy.Retention < 0:
 		return errors.New("arrears: grace and retention must not be negative")
+	case c.Policy.Purchases < 1:
+		return errors.New("subscriptions: purchases_per_month must be 1 or more")
 	case c.anchorInside():
 		return fmt.Errorf("anchor %s: must not be in the ledger's folder: it tells when that was replaced by an older copy", c.Anchor)
 	case !nodePattern.MatchString(c.Node):

@@ -46,7 +46,7 @@ func testConfig(t testing.TB, dir string) Config {
 		t.Fatal(err)
 	}
 	return Config{Dir: dir, Node: "n1", Zone: zone, Test: true, TestStart: time.Date(2026, 11, 30, 22, 30, 0, 0, zone),
-		SyncInterval: time.Millisecond, Settings: Settings{Book: book, Policy: account.Policy{Grace: 3600, Retention: 3600},
+		SyncInterval: time.Millisecond, Settings: Settings{Book: book, Policy: account.Policy{Law: account.Law{Grace: 3600, Retention: 3600}, Purchases: 1},
 			FlushInterval: time.Hour, SealWait: time.Second}, Logger: testLogger(t)}
 }
 

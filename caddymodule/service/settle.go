@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/meter"
+	"github.com/tallygate/tallygate/rating"
 	"github.com/tallygate/tallygate/web"
 )
 
@@ -58,7 +59,34 @@ func (s *Service) tick() error {
 			err = fmt.Errorf("preparing the next period's counters: %w", err)
 		}
 	}
-	return errors.Join(err, s.settleEnded())
+	if err = errors.Join(err, s.settleEnded()); err != nil {
+		return err
+	}
+	return s.live()
+}
+
+// live lets happen what time alone brings. Everything before the oldest open
+// period is settled by now.
+func (s *Service) live() error {
+	s.settleLock.Lock()
+	defer s.settleLock.Unlock()
+	if err := s.life.Err(); err != nil {
+		return fmt.Errorf("the gateway stops: %w", err)
+	}
+	now := s.clock.Now().Event / int64(time.Second)
+	if err := s.engine.Reach(s.meter.OldestStart()); err != nil {
+		return fmt.Errorf("closing the month: %w", err)
+	}
+	if err := s.engine.Due(now); err != nil {
+		return fmt.Errorf("what is due: %w", err)
+	}
+	if hour := rating.HourStart(now, s.config.Zone); hour != s.repeated {
+		if s.repeated != 0 {
+			s.herald.repeat()
+		}
+		s.repeated = hour
+	}
+	return nil
 }
 
 // settleEnded settles every period that is over, in order.

@@ -33,6 +33,7 @@ type Gateway struct {
 
 	engine  *billing.Engine
 	journal *journal.Journal
+	finance string
 
 	mu      sync.Mutex
 	now     time.Time
@@ -45,6 +46,8 @@ type Gateway struct {
 type Config struct {
 	Book      []byte // a price book's text
 	WallClock bool   // the ledger is no test ledger
+	Finance   string // the token of the finance role; "" = none is configured
+	Policy    *account.Policy
 }
 
 // New serves a gateway with an empty ledger in a folder of its own until the
@@ -60,14 +63,18 @@ func New(t testing.TB, config Config) *Gateway {
 	check(t, err)
 	j, _, err := journal.Open(journal.Config{Dir: filepath.Join(dir, "journal"), SegmentSize: 64 << 10})
 	check(t, err)
-	g := &Gateway{journal: j, now: Start, open: make(map[account.Line]uint64)}
+	g := &Gateway{journal: j, finance: config.Finance, now: Start, open: make(map[account.Line]uint64)}
 	g.settled = rating.HourStart(Start.Unix(), zone)
 	g.engine, err = billing.Open(billing.Config{Store: store, Journal: j, UsageDir: dir, Node: "test",
 		Now: func() int64 { return g.Now().UnixNano() }, Currency: prices.Currency, Zone: zone, Test: !config.WallClock})
 	check(t, err)
 	_, err = g.engine.SetPriceBook(prices)
 	check(t, err)
-	check(t, g.engine.SetPolicy(account.Policy{Grace: 15 * 86400, Retention: 15 * 86400}))
+	policy := account.DefaultPolicy
+	if config.Policy != nil {
+		policy = *config.Policy
+	}
+	check(t, g.engine.SetPolicy(policy))
 	server := httptest.NewServer(web.NewAPI(g))
 	g.URL = server.URL
 	t.Cleanup(func() {
@@ -98,6 +105,22 @@ func (g *Gateway) Count(t testing.TB, id, operation string, kind account.Kind, r
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.open[account.Line{Account: a.Number, Operation: number, Kind: kind, Ref: ref}] += calls
+}
+
+// ChangeImages lets an instance do what a call of the search API did: "add" a
+// picture of a product, "delete" it, or leave it "uncertain".
+func (g *Gateway) ChangeImages(t testing.TB, id, instance, change, product, picture string) {
+	t.Helper()
+	kinds := map[string]account.ImageChangeKind{"add": account.ImageAdded, "delete": account.ImageDeleted, "uncertain": account.ImageUncertain}
+	a, err := g.engine.Account(id)
+	check(t, err)
+	i := a.InstanceNamed(instance)
+	if i == nil || kinds[change] == 0 {
+		t.Fatalf("account %s: no instance %q, or no change %q", id, instance, change)
+	}
+	image := account.Image{Account: a.Number, Instance: i.ID, Product: web.ImageName(product), Picture: web.ImageName(picture)}
+	_, _, err = g.engine.ChangeImages(account.ImageChange{Image: image, Kind: kinds[change]})
+	check(t, err)
 }
 
 // Engine is the real one.
@@ -134,15 +157,27 @@ func (g *Gateway) SettleNow(context.Context) (time.Time, error) {
 	until := g.now.Truncate(time.Second).Add(time.Second)
 	g.now = until
 	g.mu.Unlock()
-	return until, g.settle(until)
+	return until, g.live(until.Unix(), until)
+}
+
+// live settles the periods up to an instant (Unix seconds) and lets happen what
+// is due by now, as the service does.
+func (g *Gateway) live(settled int64, now time.Time) error {
+	if err := g.settle(settled); err != nil {
+		return err
+	}
+	if err := g.engine.Reach(settled); err != nil {
+		return err
+	}
+	return g.engine.Due(now.Unix())
 }
 
 // settle settles what is open, with the first hour.
-func (g *Gateway) settle(until time.Time) error {
+func (g *Gateway) settle(until int64) error {
 	for {
 		g.mu.Lock()
 		start := g.settled
-		end := min(rating.HourEnd(start, g.engine.Zone), until.Unix())
+		end := min(rating.HourEnd(start, g.engine.Zone), until)
 		if end <= start {
 			g.mu.Unlock()
 			return nil
@@ -168,8 +203,14 @@ func (g *Gateway) Advance(_ context.Context, to time.Time) error {
 	g.mu.Lock()
 	g.now = to
 	g.mu.Unlock()
-	return g.settle(time.Unix(rating.HourStart(to.Unix(), g.engine.Zone), 0))
+	return g.live(rating.HourStart(to.Unix(), g.engine.Zone), to)
 }
+
+// FinanceConfigured tells whether the finance role exists.
+func (g *Gateway) FinanceConfigured() bool { return g.finance != "" }
+
+// Finance knows the token of the configuration.
+func (g *Gateway) Finance(token string) bool { return token == g.finance }
 
 // DecodeRefusal knows ids of the form "refused-<account number>".
 func (g *Gateway) DecodeRefusal(id string) (web.Refusal, error) {

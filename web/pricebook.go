@@ -3,59 +3,10 @@ package web
 import (
 	"context"
 	"net/http"
-	"reflect"
-	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
-	"github.com/tallygate/tallygate/rating"
 	"github.com/tallygate/tallygate/rating/pricebook"
 )
-
-func (h *handlers) registerReports() {
-	register(h, get("get-usage", "/accounts/{account}/usage", "Show what an account used this month so far"), h.usage)
-	statement := get("get-statement", "/accounts/{account}/statements/{month}", "Show a month's statement")
-	statement.Description = "The statement of a running month holds what is settled so far."
-	schema := h.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[rating.Statement](), true, "Statement")
-	statement.Responses = map[string]*huma.Response{"200": {Description: http.StatusText(http.StatusOK), Content: map[string]*huma.MediaType{
-		"application/json": {Schema: schema},
-		"text/plain":       {Schema: &huma.Schema{Type: huma.TypeString}},
-	}}}
-	register(h, statement, h.statement)
-	register(h, get("get-price-book", "/pricebook", "Show the price book in force"), h.priceBook)
-}
-
-// statement gives the statement as JSON, or as a table for people.
-func (h *handlers) statement(_ context.Context, in *struct {
-	OnAccount
-	Month  string `path:"month" example:"2026-11"`
-	Format string `query:"format" enum:"json,table" doc:"table is text; default is what Accept asks for, else json"`
-	Accept string `header:"Accept"`
-}) (*huma.StreamResponse, error) {
-	e := h.gateway.Engine()
-	month, err := rating.ParseMonth(in.Month)
-	if err != nil {
-		return nil, invalid("month", "%v", err)
-	}
-	if now := rating.MonthOf(h.gateway.Now().Unix(), e.Zone); month > now {
-		return nil, invalid("month", "%s has not begun: it is %s", month, now)
-	}
-	s, err := e.Statement(in.Account, month)
-	if err != nil {
-		return nil, err
-	}
-	if in.Format == "table" || in.Format == "" && strings.HasPrefix(in.Accept, "text/plain") {
-		return &huma.StreamResponse{Body: func(ctx huma.Context) {
-			ctx.SetHeader("Content-Type", "text/plain; charset=utf-8")
-			s.WriteTable(ctx.BodyWriter()) // a client that has left needs no answer
-		}}, nil
-	}
-	return &huma.StreamResponse{Body: func(ctx huma.Context) {
-		ctx.SetHeader("Content-Type", "application/json")
-		h.api.Marshal(ctx.BodyWriter(), "application/json", s)
-	}}, nil
-}
 
 // PriceBook is a price book in force.
 type PriceBook struct {
@@ -123,11 +74,15 @@ func (h *handlers) priceBook(context.Context, *struct{}) (*body[PriceBook], erro
 		upcoming = append(upcoming, UpcomingPrices{b.Hash, h.at(from)})
 	})
 	if current == nil {
-		return nil, newProblem(http.StatusNotFound, "no price book is in force: name one in the configuration")
+		return nil, errNoBook()
 	}
 	v := PriceBookOf(current)
 	v.Since, v.Upcoming = h.at(since), upcoming
 	return &body[PriceBook]{v}, nil
+}
+
+func errNoBook() error {
+	return newProblem(http.StatusNotFound, "no price book is in force: name one in the configuration")
 }
 
 // PriceBookOf shows a book.
