@@ -113,6 +113,9 @@ func (a *Account) renewPackage(e Env, last BoughtPackage, most string) (Effects,
 	if uint32(offer.Months) != last.TermMonths {
 		return Effects{}, refuse(Conflict, "package", "package %q lasts %d months now and the one to renew %d: buy it anew", last.Offer, offer.Months, last.TermMonths)
 	}
+	if operation, _ := e.OperationNumber(offer.Operation); operation != last.Operation {
+		return Effects{}, refuse(Conflict, "package", "package %q is of %s now and the one to renew of another operation: buy it anew", last.Offer, offer.Operation)
+	}
 	next := BoughtPackage{Chain: last.Chain, Start: last.End, Anchor: last.Anchor, Months: last.Months, AutoRenew: last.AutoRenew}
 	effects, err := a.sellPackage(e, offer, next, MovePackageRenewal, most)
 	if err != nil {

@@ -93,6 +93,7 @@ type life struct {
 	statements []StatementRecord
 	debits     money.Amount
 	refused    *Error
+	early      bool                  // something was released too soon after a start
 	look       func(*life, int64)    // somebody looks at an instant
 	each       func(*life, *Account) // after each step, with the account before it
 }
@@ -125,6 +126,9 @@ func lifeBooks(unix int64) *pricebook.Book {
 func (l *life) take(f Effects) {
 	l.movements = append(l.movements, f.Movements...)
 	l.events = append(l.events, f.Events...)
+	for _, e := range f.Events {
+		l.early = l.early || e.Kind.Release() && e.At < l.env.Floor
+	}
 	l.statements = append(l.statements, f.Statements...)
 }
 

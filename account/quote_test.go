@@ -43,7 +43,7 @@ func TestQuoteIsWhatItCosts(t *testing.T) {
 		}
 		e := quoteEnv(book)
 		e.Policy = genPolicy.Draw(t, "policy")
-		months := rapid.SliceOfN(rapid.Uint64Range(0, 250), 1, 5).Draw(t, "months")
+		months := rapid.SliceOfN(rapid.Uint64Range(0, 160), 1, 4).Draw(t, "months")
 		q, err := Quote(e, Profile{op.Name, months})
 		if err != nil {
 			t.Fatal(err)
@@ -116,7 +116,7 @@ func TestQuoteIsLived(t *testing.T) {
 	t.Parallel()
 	book := mustParse(lifeBook)
 	rapid.Check(t, func(t *rapid.T) {
-		months := rapid.SliceOfN(rapid.Uint64Range(0, 70), 1, 3).Draw(t, "months")
+		months := rapid.SliceOfN(rapid.Uint64Range(0, 50), 1, 3).Draw(t, "months")
 		q, err := Quote(quoteEnv(book), Profile{"r/graduated", months})
 		if err != nil {
 			t.Fatal(err)

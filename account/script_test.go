@@ -37,8 +37,8 @@ import (
 // the scenario ends, so that nothing happens unseen; `notices off` leaves the
 // notices out of that.
 //
-// All words are listed in commands (scriptcommands_test.go) and expectations
-// (scriptexpect_test.go). Words in brackets may be left out:
+// All words are listed in commands (scriptcommands_test.go), settings
+// (scriptsettings_test.go) and expectations (scriptexpect_test.go). Words in brackets may be left out:
 //
 //	zone <name> | notices off | policy [grace 15d] [retention 15d] [allow-in-grace] [end-of-day] [purchases 1]
 //	price book <file> [from <instant>]         (the book itself may follow, indented, instead of a file)
@@ -46,6 +46,7 @@ import (
 //	settlement off | settlement on | settle    (hours wait for `settle`, as they do while calls are in flight)
 //	calls <account> <operation> <n> [instance <name>] = <n> <what paid> + <n> refused <why>
 //	begin calls …, end calls <account>, fail calls <account>   (calls whose answer comes later)
+//	images <account> <instance> <n> [uncertain <n>]          (what it holds)
 //	account <id> [customer <id>] [credit-limit 5.00] [low-balance 5.00] [payg off]
 //	preview <any command>                       (carries nothing out; see `expect price`)
 //
@@ -67,7 +68,7 @@ type scenario struct {
 	lines []line
 }
 
-const scenariosMin = 120
+const scenariosMin = 230
 
 func TestScripts(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.txt")
@@ -83,8 +84,54 @@ func TestScripts(t *testing.T) {
 			}
 		})
 	}
-	if scenarios < scenariosMin && t.Name() == "TestScripts" && !testing.Short() && !filtered() {
+	if scenarios < scenariosMin && !filtered() {
 		t.Errorf("%d scenarios; there were at least %d", scenarios, scenariosMin)
+	}
+}
+
+// TestRunnerRefuses: a script that says something else than it seems to fails.
+func TestRunnerRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		"by package acme tagging-50-1mo":                     "there is no such command",
+		"top up acme 1.00 references x":                      `there is no "references x" here`,
+		"top up acme":                                        "the amount is missing",
+		"top up bolt 1.00":                                   `there is no account "bolt"`,
+		"change account acme payg of":                        "write on or off",
+		"buy package acme tagging-50-1mo":                    "refused, and not expected",
+		"buy package acme tagging-50-1mo\nat 09:00":          "before it, refused and not expected",
+		"buy package acme tagging-50-1mo\nexpect refusal no": "got refusal",
+		"expect refusal no":                                  "got refusal: <nil>",
+		"expect balances acme":                               "there is no such expectation",
+		"expect balance acme 1":                              "got",
+		"expect balance acme 0.00\n\tacme":                   "stands in the line itself",
+		"expect events acme none":                            "stands below",
+		"top up acme 1.00\n\tacme":                           "takes no indented lines",
+		"calls acme recognition/detection 1 = 1 free:202701": "got = 1 payg",
+		"calls acme recognition/detection 1":                 "got = 1 payg",
+		"calls acme recognition/detection one = 1 payg":      "invalid syntax",
+		"at 2026-12-31 09:00":                                "past that already",
+		"at 9 o'clock":                                       "is no instant",
+		"settlement of":                                      "write settlement off",
+		"notices on":                                         "write notices off",
+		"policy grace 1 d":                                   "there may be: grace",
+		"price book nowhere":                                 "no such file",
+		"adjust acme -1.00\nat 01:00":                        "events of acme that nobody expected",
+		"top up acme 1.00\nexpect statement acme 2027-01":    "the month is not closed",
+	} {
+		s := scenario{title: "D0 a test"}
+		for _, row := range strings.Split("account acme\n"+text, "\n") {
+			if block, ok := strings.CutPrefix(row, "\t"); ok {
+				last := &s.lines[len(s.lines)-1]
+				last.block = append(last.block, block)
+				continue
+			}
+			s.lines = append(s.lines, line{words: strings.Fields(row)})
+		}
+		for _, look := range []look{whenTold, everyHour, whenNeeded} {
+			if err := s.run(newWorld(look)); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q (%s): %v", text, look, err)
+			}
+		}
 	}
 }
 

@@ -123,7 +123,7 @@ func (w *world) calls(l line) error {
 		words = words[1:]
 	}
 	asked, want, _ := strings.Cut(strings.Join(words[1:], " "), " = ")
-	args, err := w.args(strings.Fields(asked), "account operation calls", "instance")
+	args, err := readArgs(strings.Fields(asked), "account operation calls", "instance")
 	if err != nil {
 		return err
 	}

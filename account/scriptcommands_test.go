@@ -1,17 +1,15 @@
 package account_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/rating"
-	"github.com/tallygate/tallygate/rating/money"
 )
 
 // accountCommand is a command for an account: the words that must follow it,
@@ -54,10 +52,12 @@ var commands = map[string]accountCommand{
 		return &account.SetAutoRenewal{Package: uint32(a.number("number")), On: a["switch"] == "on"}
 	}},
 	"subscribe": {"account instance row months", "trial! max-amount", func(a args) account.Command {
-		return &account.Subscribe{Instance: a["instance"], Row: a["row"], Months: int(a.number("months")), Trial: a.has("trial"), MaxAmount: a["max-amount"]}
+		return &account.Subscribe{Instance: a["instance"], Row: a["row"], Months: int(a.number("months")),
+			Trial: a.has("trial"), MaxAmount: a["max-amount"]}
 	}},
 	"renew subscription": {"account instance months", "row max-amount held", func(a args) account.Command {
-		return &account.RenewSubscription{Instance: a["instance"], Row: a["row"], Months: int(a.number("months")), MaxAmount: a["max-amount"], Held: a.number("held")}
+		return &account.RenewSubscription{Instance: a["instance"], Row: a["row"], Months: int(a.number("months")),
+			MaxAmount: a["max-amount"], Held: a.number("held")}
 	}},
 	"change subscription": {"account instance row", "max-amount held", func(a args) account.Command {
 		return &account.ChangeSubscription{Instance: a["instance"], Row: a["row"], MaxAmount: a["max-amount"], Held: a.number("held")}
@@ -70,10 +70,12 @@ var commands = map[string]accountCommand{
 		return &account.AcknowledgeRelease{Instance: a["instance"]}
 	}},
 	"reconcile": {"account instance", "added removed reason", func(a args) account.Command {
-		return &account.ReconcileImages{Instance: a["instance"], Added: a.number("added"), Removed: a.number("removed"), Reason: a.or("reason", "check")}
+		return &account.ReconcileImages{Instance: a["instance"], Added: a.number("added"), Removed: a.number("removed"),
+			Reason: a.or("reason", "check")}
 	}},
 	"add key": {"account key", "kind hash instance", func(a args) account.Command {
-		return &account.AddKey{Key: a["key"], Kind: account.KeyKind(a.or("kind", "secret")), Hash: a.or("hash", strings.Repeat("ab", 32)), Instance: a["instance"]}
+		return &account.AddKey{Key: a["key"], Kind: account.KeyKind(a.or("kind", "secret")),
+			Hash: a.or("hash", strings.Repeat("ab", 32)), Instance: a["instance"]}
 	}},
 	"revoke key": {"account key", "", func(a args) account.Command { return &account.RevokeKey{Key: a["key"]} }},
 }
@@ -94,23 +96,26 @@ func (a args) maybe(name string) *string {
 	return nil
 }
 
-// number is 0 for what is no number: the command refuses it then.
+// number is 0 for what is not there.
 func (a args) number(name string) int64 {
 	n, _ := number(a[name])
 	return n
 }
 
-// number reads 10_000, and plain words for nothing.
+// number reads 10_000.
 func number(s string) (int64, error) { return strconv.ParseInt(strings.ReplaceAll(s, "_", ""), 10, 64) }
 
-// args reads the words of a line: those that must be there, then options.
-func (w *world) args(words []string, required, options string) (args, error) {
+// readArgs reads the words of a line: those that must be there, then options.
+func readArgs(words []string, required, options string) (args, error) {
 	a := args{}
 	for _, name := range strings.Fields(required) {
 		if len(words) == 0 {
 			return nil, fmt.Errorf("the %s is missing; write %s", name, required)
 		}
 		a[name], words = words[0], words[1:]
+		if err := checkValue(name, a[name]); err != nil {
+			return nil, err
+		}
 	}
 	known := strings.Fields(options)
 	for len(words) > 0 {
@@ -120,11 +125,28 @@ func (w *world) args(words []string, required, options string) (args, error) {
 			a[name], words = "", words[1:]
 		case slices.Contains(known, name) && len(words) > 1:
 			a[name], words = words[1], words[2:]
+			if err := checkValue(name, a[name]); err != nil {
+				return nil, err
+			}
 		default:
 			return nil, fmt.Errorf("there is no %q here; there may be: %s", strings.Join(words, " "), options)
 		}
 	}
 	return a, nil
+}
+
+// checkValue refuses what would silently mean something else.
+func checkValue(name, value string) error {
+	switch name {
+	case "number", "calls", "months", "images", "uncertain", "qps", "delete", "held", "added", "removed", "purchases":
+		_, err := number(value)
+		return err
+	case "payg", "switch":
+		if value != "on" && value != "off" {
+			return fmt.Errorf("%q: write on or off", value)
+		}
+	}
+	return nil
 }
 
 func (w *world) party(id string) (*party, error) {
@@ -139,6 +161,9 @@ func (w *world) run(l line) error {
 	words := l.words
 	if w.refusal != nil && (words[0] != "expect" || len(words) < 2 || words[1] != "refusal") {
 		return fmt.Errorf("before it, refused and not expected: %w", w.refusal)
+	}
+	if l.block != nil && words[0] != "expect" && words[0] != "price" {
+		return fmt.Errorf("it takes no indented lines")
 	}
 	if len(w.books) == 0 && words[0] != "price" {
 		if err := w.loadBook(0, "default", nil); err != nil {
@@ -163,7 +188,7 @@ func (w *world) run(l line) error {
 func (w *world) command(words []string, carryOut func(id string, c account.Command) error) error {
 	for n := min(2, len(words)); n > 0; n-- {
 		if c, ok := commands[strings.Join(words[:n], " ")]; ok {
-			a, err := w.args(words[n:], c.words, c.options)
+			a, err := readArgs(words[n:], c.words, c.options)
 			if err != nil {
 				return err
 			}
@@ -189,9 +214,29 @@ func (w *world) do(id string, c account.Command) error {
 	if w.refusal = err; err != nil {
 		return nil
 	}
+	before := p.Clone()
 	p.Account = next
 	w.take(p, effects)
-	return p.check()
+	return errors.Join(w.checkAnswer(before, next, effects.Answer), p.check())
+}
+
+// checkAnswer proves that what the caller is told is what the command moved;
+// what was due before it may have moved something, too.
+func (w *world) checkAnswer(before, after *account.Account, answer any) error {
+	var told struct{ Amount, Balance *string }
+	data, err := json.Marshal(answer)
+	if err == nil {
+		err = json.Unmarshal(data, &told)
+	}
+	if err != nil || told.Balance == nil {
+		return err
+	}
+	before.Advance(w.now, w.env())
+	moved := after.Balance - before.Balance
+	if *told.Amount != w.money(moved) || *told.Balance != w.money(after.Balance) {
+		return fmt.Errorf("the answer says %s, %s was moved and the balance is %s", data, w.money(moved), w.money(after.Balance))
+	}
+	return nil
 }
 
 // preview finds out what a command would cost, and carries nothing out.
@@ -205,183 +250,9 @@ func (w *world) preview(id string, c account.Command) error {
 	if w.refusal = err; err != nil {
 		return nil
 	}
-	var due money.Amount
-	for _, m := range effects.Movements {
-		due -= m.Amount
-	}
+	before := p.Clone()
+	before.Advance(w.now, w.env())
+	due := before.Balance - next.Balance
 	w.price = &due
-	return nil
-}
-
-// settings are the words of scripts that are no account.Command.
-var settings = map[string]func(w *world, l line) error{
-	"zone":       (*world).setZone,
-	"notices":    func(w *world, l line) error { w.noNotices = true; return say(l, "notices off") },
-	"settlement": func(w *world, l line) error { w.noSettlement = slices.Contains(l.words, "off"); return nil },
-	"settle":     func(w *world, l line) error { return errors.Join(say(l, "settle"), w.settle()) },
-	"policy":     (*world).setPolicy,
-	"price":      (*world).priceBook,
-	"at":         func(w *world, l line) error { return w.at(l.words[1:], w.live) },
-	"restart":    (*world).restart,
-	"end":        func(w *world, l line) error { return w.flight(l, true) },
-	"fail":       func(w *world, l line) error { return w.flight(l, false) },
-	"images":     (*world).images,
-}
-
-func say(l line, want string) error {
-	if got := strings.Join(l.words, " "); got != want {
-		return fmt.Errorf("write %s", want)
-	}
-	return nil
-}
-
-func (w *world) setZone(l line) (err error) {
-	if len(l.words) != 2 {
-		return fmt.Errorf("write zone +08:00, or zone Europe/Berlin")
-	}
-	if t, err := time.Parse("-07:00", l.words[1]); err == nil {
-		_, offset := t.Zone()
-		w.zone = time.FixedZone(l.words[1], offset)
-	} else if w.zone, err = time.LoadLocation(l.words[1]); err != nil {
-		return err
-	}
-	w.now = time.Date(2027, 1, 1, 0, 0, 0, 0, w.zone).Unix()
-	return nil
-}
-
-// setPolicy changes what it names; the rest stays. What was due before it has
-// happened: a policy is in force from the instant of its entry (D20).
-func (w *world) setPolicy(l line) error {
-	a, err := w.args(l.words[1:], "", "grace retention allow-in-grace! end-of-day! purchases")
-	if err == nil {
-		err = w.lookAtAll()
-	}
-	if err != nil {
-		return err
-	}
-	for name, field := range map[string]*int64{"grace": &w.policy.Grace, "retention": &w.policy.Retention} {
-		if a.has(name) {
-			if *field, err = duration(a[name]); err != nil {
-				return err
-			}
-		}
-	}
-	w.policy.AllowInGrace = w.policy.AllowInGrace || a.has("allow-in-grace")
-	w.policy.EndOfDay = w.policy.EndOfDay || a.has("end-of-day")
-	if a.has("purchases") {
-		w.policy.Purchases = uint32(a.number("purchases"))
-	}
-	return nil
-}
-
-// duration reads 15d or 36h.
-func duration(s string) (seconds int64, err error) {
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		n, err := number(days)
-		return n * 24 * 3600, err
-	}
-	d, err := time.ParseDuration(s)
-	return int64(d / time.Second), err
-}
-
-func (w *world) priceBook(l line) error {
-	words, from := l.words[1:], int64(math.MinInt64)
-	if len(words) == 0 || words[0] != "book" {
-		return fmt.Errorf("write price book")
-	}
-	words = words[1:]
-	if i := slices.Index(words, "from"); i >= 0 {
-		at, err := w.instant(words[i+1:])
-		if err != nil {
-			return err
-		}
-		words, from = words[:i], at
-	}
-	switch {
-	case len(words) == 1 && l.block == nil:
-		return w.loadBook(from, words[0], nil)
-	case len(words) == 0 && l.block != nil:
-		return w.loadBook(from, l.place, []byte(strings.Join(l.block, "\n")+"\n"))
-	}
-	return fmt.Errorf("write the book's name, or the book itself below, indented")
-}
-
-// instant reads "2027-01-01 09:00", "09:30" of the same day, with seconds or
-// without; an offset such as +02:00 picks one of two instants that a clock
-// shows alike.
-func (w *world) instant(words []string) (int64, error) {
-	text := strings.Join(words, " ")
-	if len(words) > 0 && !strings.Contains(words[0], "-") {
-		text = time.Unix(w.now, 0).In(w.zone).Format(time.DateOnly) + " " + text
-	}
-	for _, layout := range []string{"2006-01-02 15:04", time.DateTime, "2006-01-02 15:04 -07:00"} {
-		if t, err := time.ParseInLocation(layout, text, w.zone); err == nil {
-			return t.Unix(), nil
-		}
-	}
-	return 0, fmt.Errorf("%q is no instant; write 2027-01-31 09:00, or 09:00", text)
-}
-
-func (w *world) at(words []string, live func(until int64) error) error {
-	at, err := w.instant(words)
-	if err != nil {
-		return err
-	}
-	if at < w.now {
-		return fmt.Errorf("it is past that already")
-	}
-	return live(at)
-}
-
-// restart is a start of the gateway, which was down since the last line if it
-// names an instant. Nothing is released for a day (D23).
-func (w *world) restart(l line) error {
-	up := func(at int64) error {
-		w.now, w.floor = at, at+account.RestartGrace
-		if w.noSettlement {
-			return w.lookAtAll()
-		}
-		return errors.Join(w.settle(), w.lookAtAll())
-	}
-	if len(l.words) == 1 {
-		return up(w.now)
-	}
-	if l.words[1] != "at" {
-		return fmt.Errorf("write restart at 2027-01-31 09:00")
-	}
-	return w.at(l.words[2:], up)
-}
-
-// flight ends the calls of an account that have begun.
-func (w *world) flight(l line, counted bool) error {
-	if len(l.words) != 3 || l.words[1] != "calls" {
-		return fmt.Errorf("write %s calls <account>", l.words[0])
-	}
-	p, err := w.party(l.words[2])
-	if err != nil {
-		return err
-	}
-	w.endCalls(p, counted)
-	return nil
-}
-
-// images says how many images an instance holds.
-func (w *world) images(l line) error {
-	a, err := w.args(l.words[1:], "account instance images", "uncertain")
-	if err != nil {
-		return err
-	}
-	p, err := w.party(a["account"])
-	if err != nil {
-		return err
-	}
-	if err := w.lookAt(p); err != nil {
-		return err
-	}
-	inst := p.InstanceNamed(a["instance"])
-	if inst == nil {
-		return fmt.Errorf("there is no instance %q", a["instance"])
-	}
-	inst.Images, inst.Uncertain = a.number("images"), a.number("uncertain")
-	return nil
+	return w.checkAnswer(before, next, effects.Answer)
 }

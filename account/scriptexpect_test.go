@@ -23,6 +23,7 @@ import (
 //	expect events acme              every event since the last such line
 //	expect packages acme            every term of a package that is remembered
 //	expect terms acme               every term of a subscription that is remembered
+//	expect limits acme              images and calls a second (search, add, delete) of every such term
 //	expect images acme shop 100     what is held
 //	expect statement acme 2027-01   the sums of a closed month
 //	expect usage acme 2027-01       the lines of its usage, and what was not billed
@@ -39,6 +40,7 @@ var expectations = map[string]func(w *world, p *party, words []string) (got []st
 	"events":    func(w *world, p *party, _ []string) ([]string, error) { return w.showEvents(p), nil },
 	"packages":  func(w *world, p *party, _ []string) ([]string, error) { return w.showPackages(p), nil },
 	"terms":     func(w *world, p *party, _ []string) ([]string, error) { return w.showTerms(p), nil },
+	"limits":    func(_ *world, p *party, _ []string) ([]string, error) { return p.showLimits(), nil },
 	"images":    (*world).showImages,
 	"statement": (*world).showStatement,
 	"usage":     (*world).showUsage,
@@ -53,6 +55,12 @@ func (w *world) expect(l line) error {
 		return fmt.Errorf("expect what?")
 	}
 	what, words := l.words[1], l.words[2:]
+	switch what {
+	case "refusal", "price":
+		if l.block != nil {
+			return fmt.Errorf("its answer stands in the line itself")
+		}
+	}
 	switch what {
 	case "refusal":
 		return w.expectRefusal(strings.Join(words, " "))
@@ -76,11 +84,16 @@ func (w *world) expect(l line) error {
 	if err != nil {
 		return err
 	}
-	want := l.block
-	if inline := strings.Join(words[1:], " "); inlined[what] {
-		want = []string{inline}
+	inline := strings.Join(words[1:], " ")
+	switch {
+	case inlined[what] && l.block != nil:
+		return fmt.Errorf("its answer stands in the line itself")
+	case inlined[what]:
+		return compare(got, []string{inline})
+	case inline != "" && what != "statement" && what != "usage":
+		return fmt.Errorf("its answer stands below, indented")
 	}
-	return compare(got, want)
+	return compare(got, l.block)
 }
 
 // inlined are the expectations whose answer stands in the line itself.
@@ -158,7 +171,8 @@ func (w *world) showDebits(p *party) string {
 
 func (w *world) showLines(p *party) (got []string) {
 	for _, s := range p.settled[p.linesSeen:] {
-		got = append(got, fmt.Sprintf("%s %s %s %d %s", w.when(s.period.Start), w.operations[s.Operation-1], s.Funding(), s.Calls, w.money(s.Amount)))
+		got = append(got, fmt.Sprintf("%s %s %s %d %s",
+			w.when(s.period.Start), w.operations[s.Operation-1], s.Funding(), s.Calls, w.money(s.Amount)))
 	}
 	p.linesSeen = len(p.settled)
 	return got
@@ -195,7 +209,15 @@ func (w *world) showPackages(p *party) (got []string) {
 func (w *world) showTerms(p *party) (got []string) {
 	for _, s := range p.Subscriptions {
 		note := map[bool]string{true: ", trial"}[s.Trial] + map[bool]string{true: ", void"}[s.Void]
-		got = append(got, fmt.Sprintf("subscription:%d %s %s %s to %s, costs %s%s", s.Number, s.Instance, s.Row, w.when(s.Start), w.when(s.End), w.money(s.Price), note))
+		got = append(got, fmt.Sprintf("subscription:%d %s %s %s to %s, costs %s%s",
+			s.Number, s.Instance, s.Row, w.when(s.Start), w.when(s.End), w.money(s.Price), note))
+	}
+	return got
+}
+
+func (p *party) showLimits() (got []string) {
+	for _, s := range p.Subscriptions {
+		got = append(got, fmt.Sprintf("subscription:%d %d images, %d/%d/%d a second", s.Number, s.MaxImages, s.Search, s.Add, s.Delete))
 	}
 	return got
 }

@@ -292,8 +292,19 @@ func (w *world) explain(p *party, period account.Period, counts []account.Count)
 	return nil
 }
 
+// freeUsed are the settled free calls of an operation in a month.
+func (p *party) freeUsed(u account.OperationUsage) (calls uint64) {
+	for _, s := range p.settled {
+		if s.Operation == u.Operation && s.Kind == account.Free && s.Ref == u.Month && s.period.Month == u.Month {
+			calls += s.Calls
+		}
+	}
+	return calls
+}
+
 // check proves that the balance is what was moved, that it is the closed and
-// the open months, and that events and movements are numbered without gaps.
+// the open months, that free calls are on record, and that events and movements
+// are numbered without gaps.
 func (p *party) check() error {
 	var moved, months money.Amount
 	for i, m := range p.movements {
@@ -310,6 +321,11 @@ func (p *party) check() error {
 	}
 	if p.Balance != moved || p.Balance != p.Closed+months {
 		return fmt.Errorf("%s: the balance is %d, its movements come to %d, its months to %d", p.ID, p.Balance, moved, p.Closed+months)
+	}
+	for _, u := range p.Usage {
+		if free := p.freeUsed(u); u.Free != free {
+			return fmt.Errorf("%s: %d free calls of operation %d are on record for %d, %d were settled", p.ID, u.Free, u.Operation, u.Month, free)
+		}
 	}
 	for i := range p.events {
 		if first := p.events[0].Number; p.events[i].Number != first+uint32(i) {
