@@ -112,6 +112,7 @@ func run(t *testing.T, g *webtest.Gateway, steps []step) {
 	t.Helper()
 	for _, s := range steps {
 		a := call(t, g, s.request, s.body, s.headers...)
+		s.body = s.body[:min(len(s.body), 200)] // to be shown
 		if a.status != s.status {
 			t.Errorf("%s %s: status %d, want %d: %s", s.request, s.body, a.status, s.status, a.text)
 			continue
@@ -305,25 +306,4 @@ func TestWallClockDoesNotMove(t *testing.T) {
 		{"POST /clock/advance", `{"by":"1h"}`, nil, 409, []string{"type = urn:tallygate:problem:no-test-clock"}},
 		{"GET /status", "", nil, 200, []string{"test_clock = false", "now = 2026-11-22T10:30:00+08:00"}},
 	})
-}
-
-func TestDescription(t *testing.T) {
-	t.Parallel()
-	a := call(t, start(t), "GET /openapi.json", "")
-	if a.at("openapi") != "3.1.0" {
-		t.Errorf("version %s", a.at("openapi"))
-	}
-	for _, path := range []string{"/accounts", "/accounts/{account}", "/accounts/{account}/keys", "/accounts/{account}/keys/{key}",
-		"/accounts/{account}/topups", "/accounts/{account}/packages", "/accounts/{account}/subscriptions", "/accounts/{account}/usage",
-		"/accounts/{account}/statements/{month}", "/pricebook", "/status", "/settle", "/clock/advance", "/refusals/{id}"} {
-		if _, ok := a.body["paths"].(map[string]any)["/tallygate"+path]; !ok {
-			t.Errorf("%s is not described", path)
-		}
-	}
-	if got := a.at("components.schemas.NewTopUp.properties.amount.type"); got != "string" {
-		t.Errorf("the schema of an amount is %s", got)
-	}
-	if got := a.at("components.schemas.Problem.properties.field.type"); got != "string" {
-		t.Errorf("problems are described as %s", got)
-	}
 }

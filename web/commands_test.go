@@ -78,6 +78,26 @@ func TestEveryPriceIsShownBefore(t *testing.T) {
 	})
 }
 
+// TestAnotherRowFromTheNextTerm: until then the instance has what it had (D31),
+// and it is retained from the second at which it ends (D32).
+func TestAnotherRowFromTheNextTerm(t *testing.T) {
+	t.Parallel()
+	g := start(t)
+	open(t, g, "3000.00", "acme")
+	run(t, g, []step{
+		{"POST /accounts/acme/subscriptions", `{"instance":"products","row":"s100k-1"}`, key("s"), 201, nil},
+		{"POST /accounts/acme/instances/products/renewals", `{"row":"s2500k-5"}`, key("r"), 201, []string{"amount = -800.00", "row = s2500k-5",
+			"start = 2026-12-22T10:30:00+08:00"}},
+		{"GET /accounts/acme", "", nil, 200, []string{"instances.0.row = s100k-1", "instances.0.max_images = 100000", "instances.0.paid_until = 2027-01-22T10:30:00+08:00"}},
+		{"POST /clock/advance", `{"to":"2026-12-22T10:30:00+08:00"}`, nil, 200, nil},
+		{"GET /accounts/acme", "", nil, 200, []string{"instances.0.row = s2500k-5", "instances.0.qps.search = 5"}},
+		{"POST /clock/advance", `{"to":"2027-01-22T10:29:59+08:00"}`, nil, 200, nil},
+		{"GET /accounts/acme", "", nil, 200, []string{"instances.0.state = running"}},
+		{"POST /clock/advance", `{"to":"2027-01-22T10:30:00+08:00"}`, nil, 200, nil},
+		{"GET /accounts/acme", "", nil, 200, []string{"instances.0.state = retained"}},
+	})
+}
+
 func TestMoreThanAgreed(t *testing.T) {
 	t.Parallel()
 	g := start(t)

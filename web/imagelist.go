@@ -86,29 +86,31 @@ func image(product, picture string) (account.Image, error) {
 
 // csvImages reads product,picture from each line.
 func csvImages(content io.Reader, header string) imageReader {
-	budget := &budgetReader{Reader: content, left: imageLineMax}
+	budget := &budgetReader{Reader: content}
 	lines := csv.NewReader(budget)
 	lines.FieldsPerRecord, lines.ReuseRecord = 2, true
-	first := true
-	var read imageReader
-	read = func() (account.Image, error) {
+	line := 0
+	next := func() ([]string, error) {
 		budget.left = imageLineMax
 		names, err := lines.Read()
-		if err == io.EOF {
-			return account.Image{}, io.EOF
+		if err == nil {
+			line, _ = lines.FieldPos(0)
 		}
-		if err != nil {
-			return account.Image{}, badCSV(err, lines)
-		}
-		line, _ := lines.FieldPos(0)
-		if first {
-			first = false
-			switch isHeader := names[0] == "product" && names[1] == "picture"; {
-			case header == "present":
-				return read()
-			case header == "" && isHeader:
-				return account.Image{}, badLine(line, errors.New("it reads product,picture: say header=present if it is a header, header=absent if an image is called so"))
+		return names, err
+	}
+	first := true
+	return func() (account.Image, error) {
+		names, err := next()
+		if err == nil && first && header != "absent" {
+			if header == "present" {
+				names, err = next()
+			} else if names[0] == "product" && names[1] == "picture" {
+				err = errHeader
 			}
+		}
+		first = false
+		if err != nil {
+			return account.Image{}, badRecord(line, err)
 		}
 		found, err := image(names[0], names[1])
 		if err != nil {
@@ -116,16 +118,22 @@ func csvImages(content io.Reader, header string) imageReader {
 		}
 		return found, nil
 	}
-	return read
 }
 
-// badCSV names the line of a record that is none.
-func badCSV(err error, lines *csv.Reader) error {
+var errHeader = errors.New("it reads product,picture: say header=present if it is a header, header=absent if an image is called so")
+
+// badRecord names the line of a record that is none; io.EOF stays. After is the
+// line of the record before.
+func badRecord(after int, err error) error {
 	var syntax *csv.ParseError
-	if !errors.As(err, &syntax) {
-		return badLine(int(lines.InputOffset()), err)
-	}
-	if errors.Is(syntax.Err, csv.ErrFieldCount) {
+	switch {
+	case err == io.EOF:
+		return err
+	case err == errHeader:
+		return badLine(after, err)
+	case !errors.As(err, &syntax):
+		return badLine(after+1, err)
+	case errors.Is(syntax.Err, csv.ErrFieldCount):
 		return badLine(syntax.Line, errors.New(`write product,picture, and names that hold commas in "quotes"`))
 	}
 	return badLine(syntax.Line, syntax.Err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -129,12 +130,10 @@ func (h *handlers) reconcileImages(ctx context.Context, in *struct {
 // imageReader gives the next image of a list, io.EOF after the last one.
 type imageReader func() (account.Image, error)
 
-// badLine refuses what a line of the list says.
+// badLine refuses what a line of the list says, or that it cannot be read.
 func badLine(line int, err error) error {
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &tooLarge):
-		return newProblem(http.StatusBadRequest, fmt.Sprintf("the list ends in line %d, before its end: nothing is known of the rest, send all of it", line))
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, os.ErrDeadlineExceeded) {
+		return newProblem(http.StatusBadRequest, fmt.Sprintf("the list breaks off in line %d, and nothing was done: send all of it", line))
 	}
 	return invalid("body", "line %d: %v", line, err)
 }

@@ -148,6 +148,7 @@ var hints = map[string]string{
 	"auto_renew":   "write true or false",
 	"trial":        "write true or false",
 	"on":           "write true or false",
+	"path.package": "write the package's number, which the account's list of packages has",
 	"months":       "write a whole number from 1 to 36",
 	"kind":         "write secret, access-key-id or identity",
 	idempotencyKey: "choose a new random value for each payment or purchase, and send it again when you repeat one: it is then done once only",
@@ -172,7 +173,7 @@ func fieldError(err error) FieldError {
 	case strings.HasSuffix(text, "parameter is missing"):
 		text = "is missing"
 	}
-	if hint, ok := hints[field]; ok && !strings.HasPrefix(text, "is not known") {
+	if hint := cmp.Or(hints[d.Location], hints[field]); hint != "" && !strings.HasPrefix(text, "is not known") {
 		text = fmt.Sprintf("%s: %s", text, hint)
 	}
 	return FieldError{Field: field, Detail: text}

@@ -22,6 +22,8 @@ func TestProblemOf(t *testing.T) {
 		{&account.Error{Why: account.Conflict}, 409, "conflict"},
 		{&account.Error{Why: account.NotAllowed}, 409, "not-allowed"},
 		{&account.Error{Why: account.Unpaid}, 402, "insufficient-balance"},
+		{&account.Error{Why: account.Dearer, Amount: "24.00"}, 409, "amount-changed"},
+		{fmt.Errorf("%w: from 2027 on", billing.ErrSchedule), 409, "wrong-start"},
 		{billing.ErrOtherContent, 409, "idempotency-conflict"},
 		{fmt.Errorf("%w: %w", billing.ErrUnavailable, errors.New("disk on fire")), 503, "ledger-unavailable"},
 		{fmt.Errorf("%w: folding: %w", billing.ErrUnavailable, ledger.ErrNoSpace), 507, "disk-full"},

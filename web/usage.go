@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -86,29 +85,35 @@ func (u *Usage) addSettled(s rating.Statement, nothing string) {
 	}
 }
 
-// addOpen adds what is not settled yet.
+// addOpen adds what is not settled yet, priced by the settlement itself.
 func (h *handlers) addOpen(u *Usage, a *account.Account, open map[account.Line]uint64) error {
 	e := h.gateway.Engine()
-	var total money.Amount
+	var counts []account.Count
 	for line, calls := range open {
+		counts = append(counts, account.Count{Line: line, Calls: calls})
 		operation := e.OperationName(line.Operation)
-		if !line.Kind.Billed() {
+		if line.Kind.Billed() {
+			u.line(operation, line.Funding(), e.Currency.Format(0)).Open += calls
+		} else {
 			u.notBilled(operation, reason(line)).Open += calls
+		}
+	}
+	slices.SortFunc(counts, func(a, b account.Count) int { return a.Compare(b.Line) })
+	start, _ := rating.MonthBounds(u.Month, e.Zone)
+	period := account.Period{Start: start, End: u.AsOf.Unix(), Month: uint32(u.Month)}
+	charges, _, err := a.Clone().Settle(period, counts, h.rates, e.Env())
+	if err != nil {
+		return fmt.Errorf("pricing what is not settled: %w", err)
+	}
+	var total money.Amount
+	for _, c := range charges {
+		if c.Amount == 0 {
 			continue
 		}
-		l := u.line(operation, line.Funding(), e.Currency.Format(0))
-		l.Open += calls
-		if line.Kind != account.PayPerUse {
-			continue
+		if total, err = total.Add(c.Amount); err != nil {
+			return err
 		}
-		cost, err := h.unsettled(a, line.Operation, u.Month, calls)
-		if err == nil {
-			total, err = total.Add(cost)
-		}
-		if err != nil {
-			return fmt.Errorf("pricing what is not settled of account %s: %w", a.ID, err)
-		}
-		l.Unsettled = e.Currency.Format(cost)
+		u.line(e.OperationName(c.Operation), c.Funding(), e.Currency.Format(0)).Unsettled = e.Currency.Format(c.Amount)
 	}
 	u.Unsettled = e.Currency.Format(total)
 	slices.SortFunc(u.Lines, func(a, b UsageLine) int {
@@ -120,34 +125,16 @@ func (h *handlers) addOpen(u *Usage, a *account.Account, open map[account.Line]u
 	return nil
 }
 
-// unsettled is what the next settlement will debit for calls of one operation.
-func (h *handlers) unsettled(a *account.Account, operation uint16, month rating.Month, calls uint64) (money.Amount, error) {
-	var before uint64
-	for _, u := range a.Usage {
-		if u.Operation == operation && u.Month == uint32(month) {
-			before = u.PayPerUse
-		}
-	}
-	if before+calls > math.MaxInt64 || before+calls < before {
-		return 0, money.ErrOverflow
-	}
-	op := h.priced(h.gateway.Engine().OperationName(operation))
-	if op == nil {
-		return 0, fmt.Errorf("no price book in force prices operation %d", operation)
-	}
-	return rating.Debit(op, h.gateway.Engine().Currency, int64(before), int64(before+calls))
-}
-
-// priced finds an operation in the newest book in force that has it, as the
+// rates finds an operation in the newest book in force that has it, as the
 // settlement does.
-func (h *handlers) priced(name string) (found *pricebook.Operation) {
-	now := h.gateway.Now().Unix()
+func (h *handlers) rates(number uint16) (found *pricebook.Operation, ok bool) {
+	name, now := h.gateway.Engine().OperationName(number), h.gateway.Now().Unix()
 	h.gateway.Engine().EachBook(func(from int64, b *pricebook.Book) {
-		if op, ok := b.Operation(name); ok && from <= now {
-			found = op
+		if op, has := b.Operation(name); has && op.Funding == pricebook.PayPerUse && from <= now {
+			found, ok = op, true
 		}
 	})
-	return found
+	return found, ok
 }
 
 func (u *Usage) line(operation, funding, nothing string) *UsageLine {

@@ -58,6 +58,25 @@ func TestUsageIsSettledAndOpen(t *testing.T) {
 	}
 }
 
+// TestOpenCallsAdvanceTheTiers: where the tiers count all successful calls, what
+// is open costs what its settlement then debits (D9, D34).
+func TestOpenCallsAdvanceTheTiers(t *testing.T) {
+	t.Parallel()
+	book := strings.Replace(string(prices(t)), "    free_per_month: 1_000\n", "    free_per_month: 1_000\n    tier_basis: all_successful\n", 1)
+	g := webtest.New(t, webtest.Config{Book: []byte(book)})
+	open(t, g, "100.00", "acme")
+	g.Count(t, "acme", tagging, account.Free, 202611, 1000)
+	g.Count(t, "acme", tagging, account.PayPerUse, 0, 9_990)
+	call(t, g, "POST /settle", "")
+	g.Count(t, "acme", tagging, account.PayPerUse, 0, 100)
+	run(t, g, []step{
+		// 9,000 at 0.0030 and 990 at 0.0025, then 100 at 0.0025: 29.475 becomes 29.725.
+		{"GET /accounts/acme/usage", "", nil, 200, []string{"debited = 29.48", "unsettled = 0.25", "lines.1.unsettled = 0.25"}},
+		{"POST /settle", "", nil, 200, nil},
+		{"GET /accounts/acme/usage", "", nil, 200, []string{"debited = 29.73", "unsettled = 0.00", "balance = 70.27"}},
+	})
+}
+
 // settling settles once it is asked what is open: between two looks of a reader.
 type settling struct {
 	*webtest.Gateway

@@ -48,7 +48,6 @@ func (h *handlers) verify(ctx context.Context, in *struct {
 		}
 	}
 	return &huma.StreamResponse{Body: func(out huma.Context) {
-		out.SetReadDeadline(time.Time{}) // the server's would end ctx
 		out.SetHeader("Content-Type", typeNDJSON)
 		say := lineWriter(out)
 		last := time.Now()

@@ -143,6 +143,9 @@ func (h *handlers) overshoot(a *account.Account) Overshoot {
 	if paced, ok := h.gateway.(Paced); ok {
 		period, wait = paced.Pace()
 	}
+	if a.Released != 0 {
+		return Overshoot{e.Currency.Format(0), "it is released, all its calls are refused"}
+	}
 	if e.BookAt(h.gateway.Now().Unix()) == nil {
 		return Overshoot{Because: "no price book is in force"}
 	}
@@ -151,7 +154,7 @@ func (h *handlers) overshoot(a *account.Account) Overshoot {
 	case err != nil:
 		return Overshoot{Because: err.Error()}
 	case !bounded:
-		return Overshoot{Because: "a pay-per-use operation has no qps quota in the price book, so that nothing bounds it"}
+		return Overshoot{Because: "a pay-per-use operation has no qps quota in the price book"}
 	case worst == 0:
 		return Overshoot{e.Currency.Format(worst), "pay-per-use calls are off, cost nothing, or are held against the balance as they come"}
 	}

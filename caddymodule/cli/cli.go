@@ -1,6 +1,6 @@
-// Package cli is the commands of the tallygate binary besides Caddy's own. All
-// but one talk to a running gateway through its admin endpoint; `pricebook lint`
-// needs none.
+// Package cli is the commands of the tallygate binary besides Caddy's own. They
+// talk to a running gateway through its admin endpoint; `pricebook lint`, and
+// `pricebook diff` of two files, need none.
 //
 //	tallygate account create acme
 //	tallygate topup acme 100.00 --reference "wire 4711"
@@ -45,11 +45,18 @@ var commands = []caddycmd.Command{
 	{Name: "account", Usage: "<verb>", Short: "Open, list, show and change accounts", CobraFunc: accountCommand},
 	{Name: "key", Usage: "<verb>", Short: "Create, list and revoke API keys", CobraFunc: keyCommand},
 	{Name: "topup", Usage: "<account> <amount> --reference <payment>", Short: "Add money that was paid to a balance", CobraFunc: topUpCommand},
-	{Name: "package", Usage: "<verb>", Short: "Buy and list packages of prepaid calls", CobraFunc: packageCommand},
-	{Name: "subscription", Usage: "<verb>", Short: "Buy and list subscriptions of search instances", CobraFunc: subscriptionCommand},
+	{Name: "adjust", Usage: "<account> <amount> --reason <why> --reference <what>", Short: "Correct a balance, up or down (finance role)", CobraFunc: adjustCommand},
+	{Name: "package", Usage: "<verb>", Short: "Buy, renew and list packages of prepaid calls", CobraFunc: packageCommand},
+	{Name: "subscription", Usage: "<verb>", Short: "Buy, try, renew, change and list subscriptions of search instances", CobraFunc: subscriptionCommand},
+	{Name: "row", Usage: "<verb>", Short: "Put subscription rows on sale for one account", CobraFunc: rowCommand},
+	{Name: "price", Usage: "<verb>", Short: "Say what calls or a subscription would cost", CobraFunc: priceCommand},
 	{Name: "usage", Usage: "<account>", Short: "Show what an account used this month so far", CobraFunc: usageCommand},
-	{Name: "statement", Usage: "<account> [--month 2026-11]", Short: "Show an account's statement of a month", CobraFunc: statementCommand},
-	{Name: "pricebook", Usage: "<verb>", Short: "Show the prices in force, and check a price book", CobraFunc: priceBookCommand},
+	{Name: "statement", Usage: "<account> [--month 2026-11]", Short: "Show, list and replay an account's statements", CobraFunc: statementCommand},
+	{Name: "events", Usage: "<account>", Short: "List what happened to an account", CobraFunc: eventsCommand},
+	{Name: "release", Usage: "<verb>", Short: "List and acknowledge releases of accounts and instances", CobraFunc: releaseCommand},
+	{Name: "images", Usage: "<verb>", Short: "Show the images of an instance, and reconcile them with the upstream", CobraFunc: imagesCommand},
+	{Name: "pricebook", Usage: "<verb>", Short: "Show the prices in force; check, compare and schedule price books", CobraFunc: priceBookCommand},
+	{Name: "verify", Usage: "[<account>]", Short: "Make the ledger again from its journal, and compare", CobraFunc: verifyCommand},
 	{Name: "settle", Short: "Settle now what is counted so far", CobraFunc: settleCommand},
 	{Name: "clock", Usage: "<verb>", Short: "Move the clock of a test ledger", CobraFunc: clockCommand},
 	{Name: "refusal", Usage: "<verb>", Short: "Read the refusal id of a denied call", CobraFunc: refusalCommand},
@@ -166,6 +173,11 @@ func change[T any](s *session, c command, method, path string, body any, people 
 	if err != nil {
 		return err
 	}
+	return answer(s, a, people)
+}
+
+// answer prints what a command is answered.
+func answer[T any](s *session, a reply, people func(T)) error {
 	var v T
 	if err := a.decode(&v); err != nil {
 		return err

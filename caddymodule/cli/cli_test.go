@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,11 @@ import (
 )
 
 var update = flag.Bool("update", false, "write what the commands print into testdata")
+
+func TestMain(m *testing.M) {
+	os.Setenv(financeToken, "s3cret")
+	os.Exit(m.Run())
+}
 
 // root is the binary's command line without Caddy's own commands.
 func root() *cobra.Command {
@@ -89,11 +95,12 @@ func newTranscript(t *testing.T) *transcript {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &transcript{gateway: webtest.New(t, webtest.Config{Book: book})}
+	return &transcript{gateway: webtest.New(t, webtest.Config{Book: book, Finance: "s3cret"})}
 }
 
 // play keeps the comments and the commands of a transcript, and gives the rest
-// anew: lines with "$ " run the command line, those with "! count" count calls.
+// anew: lines with "$ " run the command line, those with "! count" count calls,
+// and those with "! images" let the upstream take images.
 func (s *transcript) play(t *testing.T, text string) string {
 	var out strings.Builder
 	comment := true // whether an empty line belongs to the script
@@ -104,7 +111,11 @@ func (s *transcript) play(t *testing.T, text string) string {
 			fmt.Fprintf(&out, "%s\n%s\n", line, s.run(line))
 			comment = false
 		case strings.HasPrefix(line, "! "):
-			s.count(t, strings.Fields(line))
+			if w := strings.Fields(line); w[1] == "images" {
+				s.gateway.ChangeImages(t, w[2], w[3], w[4], w[5], w[6])
+			} else {
+				s.count(t, w)
+			}
 			fmt.Fprintln(&out, line)
 			comment = true
 		case strings.HasPrefix(line, "#"), comment && line == "":
@@ -123,7 +134,8 @@ func (s *transcript) run(line string) string {
 		args = append(args, strings.ReplaceAll(strings.Trim(w, `"`), shownKey, s.key))
 	}
 	if !strings.Contains(line, " lint ") && !strings.Contains(line, "--help") {
-		args = append(args, "--address", strings.TrimPrefix(s.gateway.URL, "http://"))
+		end := slices.Index(append(args, "--"), "--")
+		args = slices.Insert(args, end, "--address", strings.TrimPrefix(s.gateway.URL, "http://"))
 	}
 	out, err := execute("", args...)
 	if key := madeKey.FindStringSubmatch(out); key != nil && strings.Contains(out, "Secret") {
@@ -152,12 +164,13 @@ var random = []struct {
 	name    string
 }{
 	{regexp.MustCompile(`tg_[a-z2-7]{52}`), "$$SECRET"},
+	{regexp.MustCompile(`[0-9]+ journal records`), "$$SEQUENCE journal records"},
 	{regexp.MustCompile(`Journal head.*`), "Journal head    $$SEQUENCE $$HASH"},
 	{regexp.MustCompile(`In the ledger.*`), "In the ledger   up to $$SEQUENCE"},
 	{regexp.MustCompile(`Ledger .*`), "Ledger          $$ID"},
 }
 
-var kinds = map[string]account.Kind{"free": account.Free, "package": account.Package, "payg": account.PayPerUse,
+var kinds = map[string]account.Kind{"free": account.Free, "package": account.Package, "payg": account.PayPerUse, "subscription": account.Subscription,
 	"failed-status": account.FailedStatus, "rate-limited": account.RateLimited}
 
 // count reads "! count account operation kind ref calls".

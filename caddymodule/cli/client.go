@@ -22,6 +22,7 @@ type client struct {
 	address string
 	base    string // of URLs
 	origin  string // what Caddy's admin endpoint wants to see; nothing on a socket
+	token   string // of a role, "" = none
 	http    *http.Client
 }
 
@@ -50,6 +51,9 @@ type request struct {
 	method, path string // below /tallygate
 	key          string // the idempotency key, "" = none
 	body         any    // sent as JSON; nil sends none
+
+	stream     io.Reader // sent as it is, instead of body
+	streamType string
 }
 
 // reply is an answer below 400.
@@ -68,23 +72,38 @@ func (r reply) decode(into any) error {
 // send carries out a request. The error is a *web.Problem's words, or says
 // whether something may have happened.
 func (c client) send(ctx context.Context, r request) (reply, error) {
-	call, err := c.build(ctx, r)
+	response, err := c.open(ctx, r)
 	if err != nil {
 		return reply{}, err
-	}
-	response, err := c.http.Do(call)
-	if err != nil {
-		return reply{}, c.unanswered(r, err)
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		return reply{}, c.unanswered(r, err)
 	}
-	if response.StatusCode >= 400 {
-		return reply{}, refused(response, text)
-	}
 	return reply{text, response.Header.Get("Idempotent-Replayed") != ""}, nil
+}
+
+// open is send for an answer that comes bit by bit: the caller reads and closes
+// it.
+func (c client) open(ctx context.Context, r request) (*http.Response, error) {
+	call, err := c.build(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	response, err := c.http.Do(call)
+	if err != nil {
+		return nil, c.unanswered(r, err)
+	}
+	if response.StatusCode < 400 {
+		return response, nil
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, c.unanswered(r, err)
+	}
+	return nil, refused(response, text)
 }
 
 func (c client) build(ctx context.Context, r request) (*http.Request, error) {
@@ -99,6 +118,9 @@ func (c client) build(ctx context.Context, r request) (*http.Request, error) {
 		}
 		body = bytes.NewReader(text)
 	}
+	if r.stream != nil {
+		body = r.stream
+	}
 	call, err := http.NewRequestWithContext(ctx, r.method, c.base+web.Root+r.path, body)
 	if err != nil {
 		return nil, err
@@ -107,7 +129,10 @@ func (c client) build(ctx context.Context, r request) (*http.Request, error) {
 		call.Header.Set("Origin", c.origin)
 	}
 	if body != nil {
-		call.Header.Set("Content-Type", "application/json")
+		call.Header.Set("Content-Type", cmp.Or(r.streamType, "application/json"))
+	}
+	if c.token != "" {
+		call.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	if r.key != "" {
 		call.Header.Set("Idempotency-Key", r.key)
@@ -135,7 +160,11 @@ func refused(response *http.Response, text []byte) error {
 		Caddy string `json:"error"`
 	}
 	if json.Unmarshal(text, &told) == nil && told.Detail+told.Caddy != "" {
-		return errors.New(plain(cmp.Or(told.Detail, told.Caddy)))
+		words := plain(cmp.Or(told.Detail, told.Caddy))
+		if told.Amount != "" {
+			words += " with --max-amount=" + plain(told.Amount)
+		}
+		return errors.New(words)
 	}
 	if response.StatusCode == http.StatusNotFound {
 		return errors.New("who answers there is no gateway: --address must name the admin endpoint of a running tallygate")

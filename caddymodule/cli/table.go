@@ -52,6 +52,15 @@ func facts(w io.Writer, pairs ...string) {
 	t.Flush()
 }
 
+// list prints a table, or what there is to say where it has no rows.
+func list(w io.Writer, none, header string, rows [][]string) {
+	if len(rows) == 0 {
+		fmt.Fprintln(w, none)
+		return
+	}
+	table(w, header, rows...)
+}
+
 // section prints a table under a title, or that there is none of it.
 func section(w io.Writer, title, header string, rows [][]string) {
 	if len(rows) == 0 {
@@ -81,6 +90,14 @@ func instant(t time.Time) string {
 }
 
 func number[T int | int64 | uint32 | uint64](n T) string { return fmt.Sprint(n) }
+
+// many counts things: "1 month", "3 months".
+func many[T int | int64 | uint64](n T, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
 
 func onOff(on bool) string {
 	if on {
