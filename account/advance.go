@@ -204,8 +204,11 @@ const keepEnded = 40 * day
 func (a *Account) prune() {
 	ended := func(end int64) bool { return end+keepEnded <= a.Seen }
 	a.Packages = keep(a.Packages, func(p BoughtPackage) bool { return !ended(max(p.End, p.Renewable)) })
-	a.Subscriptions = keep(a.Subscriptions, func(s BoughtSubscription) bool {
-		inst := a.InstanceNamed(s.Instance)
-		return !ended(s.End) || inst != nil && inst.Released == 0 && !s.Void // a restart may have put off the release
-	})
+	last := map[uint32]bool{} // of instances whose release a restart may have put off
+	for _, i := range a.Instances {
+		if s := a.lastOf(i.Name); s != nil && i.Released == 0 {
+			last[s.Number] = true
+		}
+	}
+	a.Subscriptions = keep(a.Subscriptions, func(s BoughtSubscription) bool { return !ended(s.End) || last[s.Number] })
 }

@@ -125,7 +125,13 @@ func (f *refold) fold(ctx context.Context) error {
 			break
 		}
 		if rec.Kind == inputPeriod {
-			f.files++
+			in, err := decode[periodInput](rec.Seq, rec.Payload)
+			if err != nil {
+				return err
+			}
+			if in.File != "" {
+				f.files++
+			}
 		}
 		if err := f.engine.fold(rec); err != nil {
 			return fmt.Errorf("folding journal record %d (%s): %w", rec.Seq, rec.Kind, err)

@@ -12,7 +12,7 @@ import (
 // month stand in one row; the JSON has each of them.
 func (s Statement) WriteTable(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Statement %s for %s\n", cell(s.Number), s.Month)
+	fmt.Fprintf(&b, "Statement %s\n", strings.TrimSpace(cell(s.Number)+" for "+s.Month.String()))
 	fmt.Fprintf(&b, "Account %s, customer %s, amounts in %s\n", cell(s.Account), cell(s.Customer), s.Currency)
 	if !s.Closed {
 		b.WriteString("The month is not closed: this is what is settled so far\n")

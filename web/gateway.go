@@ -31,12 +31,8 @@ type Gateway interface {
 	// DecodeRefusal reads a refusal id that this gateway gave out.
 	DecodeRefusal(id string) (Refusal, error)
 	Status() Status
-}
-
-// Paced is a Gateway that says how it settles: how long a period is, and how long
-// at most it waits for its calls before it is settled. Else an hour and a minute,
-// the defaults, are taken.
-type Paced interface {
+	// Pace is how long a settlement period is, and how long at most it waits for
+	// its calls before it is settled.
 	Pace() (period, sealWait time.Duration)
 }
 

@@ -139,10 +139,8 @@ func (h *handlers) view(a *account.Account, open map[account.Line]uint64) Accoun
 
 // overshoot is what the account can run up in a period and the wait for it.
 func (h *handlers) overshoot(a *account.Account) Overshoot {
-	e, period, wait := h.gateway.Engine(), time.Hour, time.Minute
-	if paced, ok := h.gateway.(Paced); ok {
-		period, wait = paced.Pace()
-	}
+	e := h.gateway.Engine()
+	period, wait := h.gateway.Pace()
 	if a.Released != 0 {
 		return Overshoot{e.Currency.Format(0), "it is released, all its calls are refused"}
 	}

@@ -134,21 +134,23 @@ func (s *Service) putCatalogs() {
 func (s *Service) operations(b *pricebook.Book) []meter.Operation {
 	classes := map[string]meter.Class{pricebook.Search: meter.ClassSearch, pricebook.Add: meter.ClassAdd, pricebook.Delete: meter.ClassDelete}
 	var ops []meter.Operation
-	for _, op := range b.Operations {
+	for i := range b.Operations {
+		op := &b.Operations[i]
 		number, ok := s.engine.OperationNumber(op.Name)
 		if !ok {
 			panic("service: operation " + op.Name + " of a journalled price book has no number")
 		}
 		ops = append(ops, meter.Operation{Number: number, Name: op.Name, Subscribed: op.Funding == pricebook.Subscribed,
-			Class: classes[op.Class], Free: uint64(op.FreePerMonth), QPS: uint32(op.QPS)})
+			Class: classes[op.Class], Free: uint64(op.FreePerMonth), QPS: uint32(op.QPS), Price: op, Currency: b.Currency})
 	}
 	return ops
 }
 
 // watcher passes on what commands, settlements and time change.
 type watcher struct {
-	m *meter.Meter
-	h *herald
+	m           *meter.Meter
+	h           *herald
+	putCatalogs func()
 }
 
 func (w watcher) AccountChanged(a *account.Account) {
@@ -165,3 +167,4 @@ func (w watcher) KeyAdded(a *account.Account, k account.Key) {
 	w.m.AddKey(meter.KindOf(k.Kind), k.Hash, a.Number, k.Instance)
 }
 func (w watcher) KeyRemoved(k account.Key) { w.m.RemoveKey(k.Hash) }
+func (w watcher) BookScheduled()           { w.putCatalogs() }

@@ -152,7 +152,7 @@ func (s *Service) openLedger() (err error) {
 	s.meter = meter.Open(meter.Config{Clock: s.clock, Dir: s.path("tally"), Node: s.config.Node,
 		SyncInterval: s.config.SyncInterval, Period: s.period, Logger: s.log})
 	s.engine, err = billing.Open(billing.Config{Store: s.store, Journal: s.journal, UsageDir: s.path("usage"),
-		Node: s.config.Node, Now: func() int64 { return s.clock.Now().Event }, Watcher: watcher{s.meter, s.herald},
+		Node: s.config.Node, Now: func() int64 { return s.clock.Now().Event }, Watcher: watcher{s.meter, s.herald, s.putCatalogs},
 		Logger: s.log, Currency: s.config.Book.Currency, Zone: s.config.Zone, Test: s.config.Test})
 	if err == nil {
 		s.meter.SetImages(s.engine)
@@ -186,10 +186,20 @@ func (s *Service) apply(n Settings) error {
 	if _, err := s.engine.SetPriceBook(n.Book); err != nil {
 		return fmt.Errorf("price book: %w", err)
 	}
-	if err := s.engine.SetPolicy(n.Policy); err != nil {
-		return err
+	if s.engine.Meta().Policy == (account.Policy{}) { // a new ledger
+		return s.applyPolicy(n.Policy)
 	}
-	s.meter.SetRealtime(n.Policy.Realtime)
+	s.meter.SetRealtime(s.engine.Meta().Policy.Realtime)
+	return nil // the loop does the rest
+}
+
+// applyPolicy puts a policy in force. What was due before is judged by the one
+// before it.
+func (s *Service) applyPolicy(p account.Policy) error {
+	if err := s.engine.SetPolicy(p); err != nil {
+		return fmt.Errorf("policy: %w", err)
+	}
+	s.meter.SetRealtime(p.Realtime)
 	return nil
 }
 

@@ -80,6 +80,9 @@ func (s *Service) live() error {
 	if err := s.engine.Due(now); err != nil {
 		return fmt.Errorf("what is due: %w", err)
 	}
+	if err := s.applyPolicy(s.settings.Load().Policy); err != nil {
+		return err
+	}
 	if hour := rating.HourStart(now, s.config.Zone); hour != s.repeated {
 		if s.repeated != 0 {
 			s.herald.repeat()

@@ -21,3 +21,9 @@ func (s *Service) Status() web.Status {
 	}
 	return st
 }
+
+// Pace is how long a settlement period is, and how long it waits for its calls.
+func (s *Service) Pace() (period, sealWait time.Duration) {
+	set := s.settings.Load()
+	return set.FlushInterval, set.SealWait
+}

@@ -229,3 +229,6 @@ func (g *Gateway) Status() web.Status {
 		JournalHead: head.Seq, JournalHash: hex.EncodeToString(head.Hash[:]), Folded: meta.Folded,
 		PriceBook: g.engine.BookAt(g.Now().Unix()).Hash}
 }
+
+// Pace is an hour and a minute, as by default.
+func (g *Gateway) Pace() (period, sealWait time.Duration) { return time.Hour, time.Minute }
