@@ -53,6 +53,9 @@ func (d due) compare(o due) int {
 // leads to the same account and the same events (D20).
 func (a *Account) Advance(until int64, e Env) Effects {
 	var all Effects
+	if a.quiet(until) {
+		return all
+	}
 	for last := a.seen(); ; {
 		d, ok := a.next(last, e)
 		if !ok || d.at > until {
@@ -65,6 +68,28 @@ func (a *Account) Advance(until int64, e Env) Effects {
 		a.Seen = last.at
 		a.prune()
 	}
+}
+
+// quiet reports whether it is plain that nothing is due until an instant: so it
+// is for most accounts at most settlements, which need not look any closer.
+func (a *Account) quiet(until int64) bool {
+	if a.Arrears != 0 || a.owes() {
+		return a.Released != 0
+	}
+	soon := func(start, end int64) bool {
+		return end-noticesOfExpiry[0]*day <= until || start > a.Seen && start <= until
+	}
+	for i := range a.Packages {
+		if p := &a.Packages[i]; soon(p.Start, p.End) && (p.Start > a.Seen || a.lastTerm(p.Number) == p) {
+			return false
+		}
+	}
+	for i := range a.Subscriptions {
+		if s := &a.Subscriptions[i]; soon(s.Start, s.End) && !s.Void && (s.Start > a.Seen || a.lastOf(s.Instance) == s) {
+			return false
+		}
+	}
+	return true
 }
 
 // seen stands behind everything that has happened.
