@@ -32,6 +32,15 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		operation  <name> <method> <path> [action <action>]
 //		unmetered  <method> <path>
 //		instance   <operations> header <name> | query <name>
+//		instance   <operations> form <name> | json <name> {
+//			prefix <size>
+//		}
+//		images     <operations> {
+//			product header | query | form | json <name>
+//			picture header | query | form | json <name>
+//			buffer  <size>
+//			wait    <duration>
+//		}
 //		success    <operations> {
 //			status  <status...>
 //			member  <name> absent [or <value>...]
@@ -64,6 +73,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"operation":     h.parseOperation,
 		"unmetered":     h.parseUnmetered,
 		"instance":      h.parseInstance,
+		"images":        h.parseImages,
 		"success":       h.parseSuccess,
 		"refusal":       h.parseRefusal,
 		"handle_errors": alone(&h.HandleErrors),

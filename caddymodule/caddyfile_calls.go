@@ -76,17 +76,3 @@ func (h *Handler) checkPattern(p route.Pattern) error {
 	}
 	return t.Add(p, 0)
 }
-
-func (h *Handler) parseInstance(d *caddyfile.Dispenser) error {
-	const usage = "instance <operations> header <name> | query <name>"
-	args, err := arguments(d, usage, 3, 3)
-	if err != nil {
-		return err
-	}
-	if args[1] != fromHeader && args[1] != fromQuery {
-		return d.Errf("instance in %q: write %s", args[1], usage)
-	}
-	h.use(d, "instance", args[0])
-	h.Instances = append(h.Instances, Instance{args[0], args[1], args[2]})
-	return nil
-}

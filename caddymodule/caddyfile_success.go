@@ -94,14 +94,25 @@ func parseTrailer(d *caddyfile.Dispenser, r *outcome.Rule) error {
 }
 
 func parsePrefix(d *caddyfile.Dispenser, r *outcome.Rule) error {
-	size, err := one(d, "prefix <size>, as in: prefix 64KiB")
-	if err != nil {
+	if err := size(&r.Prefix, "64KiB")(d); err != nil {
 		return err
 	}
-	bytes, err := humanize.ParseBytes(size)
-	if err != nil || bytes == 0 || bytes > 1<<30 {
-		return d.Errf("prefix %q: write a size, as in: prefix 64KiB", size)
-	}
-	r.Prefix = int(bytes)
 	return checked(d, *r)
+}
+
+// size reads a setting that is a number of bytes.
+func size(into *int, example string) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		name := d.Val()
+		value, err := one(d, name+" <size>, as in: "+name+" "+example)
+		if err != nil {
+			return err
+		}
+		bytes, err := humanize.ParseBytes(value)
+		if err != nil || bytes == 0 || bytes > 1<<30 {
+			return d.Errf("%s %q: write a size, as in: %s %s", name, value, name, example)
+		}
+		*into = int(bytes)
+		return nil
+	}
 }

@@ -93,7 +93,7 @@ func TestWrongCaddyfiles(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ setting, want string }{
 		{"meter x", `meter takes no argument, but has "x"`},
-		{"meter {\nkeys a\n}", `meter has no setting "keys"; there are forward_key, handle_errors, instance, key,`},
+		{"meter {\nkeys a\n}", `meter has no setting "keys"; there are forward_key, handle_errors, images, instance, key,`},
 		{"meter {\nmode dry\n}", `mode "dry": use enforce or observe`},
 		{"meter {\nmode\n}", "0 arguments: write mode enforce | observe"},
 		{"meter {\nmode observe\nmode observe\n}", "mode is there twice"},
@@ -110,7 +110,18 @@ func TestWrongCaddyfiles(t *testing.T) {
 		{"meter {\noperation a/b POST /x/{a}\noperation a/c POST /x/{b}\n}", "operation a/c: POST /x/{b} is there twice"},
 		{"meter {\noperation a/b POST /x\nunmetered POST /x\n}", "unmetered: POST /x is there twice"},
 		{"meter {\nunmetered GET x\n}", `unmetered: path "x"`},
-		{"meter {\ninstance a/* cookie x\n}", `instance in "cookie"`},
+		{"meter {\ninstance a/* cookie x\n}", `instance in "cookie": write instance <operations> header <name> | query <name> | form <name> | json <name>`},
+		{"meter {\ninstance a/* query x {\nprefix 1KiB\n}\n}", "prefix is of a body, and the instance stands in the query"},
+		{"meter {\ninstance a/* form x {\nprefix much\n}\n}", `prefix "much": write a size`},
+		{"meter {\ninstance a/* form x {\nbuffer 1KiB\n}\n}", `instance has no setting "buffer"; there are prefix`},
+		{"meter {\nimages\n}", "0 arguments: write images <operations> { }"},
+		{"meter {\nimages a {\nproducts form x\n}\n}", `images has no setting "products"; there are buffer, picture, product, wait`},
+		{"meter {\nimages a {\nproduct form\n}\n}", "1 argument: write product header | query | form | json <name>, as in: product form ProductId"},
+		{"meter {\nimages a {\npicture body x\n}\n}", `picture in "body": write picture header`},
+		{"meter {\nimages a {\nproduct form x\nproduct form y\n}\n}", "product is there twice"},
+		{"meter {\nimages a {\nwait soon\n}\n}", `wait "soon": write wait <duration>, as in: wait 5s`},
+		{"meter {\nimages a {\nbuffer 0\n}\n}", `buffer "0": write a size, as in: buffer 8MiB`},
+		{"meter {\nkey bearer\nimages b/* {\nproduct form x\n}\noperation a/b POST /x\n}", "images b/*: there is no such operation"},
 		{"meter {\nsuccess\n}", "0 arguments: write success <operations> { }"},
 		{"meter {\nsuccess a {\nstatuses 200\n}\n}", `success has no setting "statuses"; there are member, prefix, status, trailer`},
 		{"meter {\nsuccess a {\nstatus ok\n}\n}", `status "ok": write one from 200`},
@@ -181,6 +192,13 @@ func TestWrongConfigurations(t *testing.T) {
 		{`{` + good + `,"success":[{"operations":"*","status":["1xx"]}]}`, `success *: status "1xx"`},
 		{`{` + good + `,"refusals":[{"operations":"*","members":["x"]}]}`, "refusal *: members: name two"},
 		{`{` + good + `,"instances":[{"operations":"*","from":"body","name":"x"}]}`, "instance *: say where it stands"},
+		{`{` + good + `,"instances":[{"operations":"*","from":"form"}]}`, "instance *: say where it stands"},
+		{`{` + good + `,"instances":[{"operations":"*"}]}`, "instance *: say where it stands"},
+		{`{` + good + `,"images":[{"operations":"*","picture":{"from":"form","name":"x"}}]}`, "images *: say where the product stands"},
+		{`{` + good + `,"images":[{"operations":"*","product":{"name":"x"}}]}`, `images *: "" "x" is no place in a request`},
+		{`{` + good + `,"images":[{"operations":"*","product":{"from":"form","name":"x"},"picture":{"from":"json","name":"y"}}]}`, "images *: a body is a form or JSON"},
+		{`{` + good + `,"instances":[{"operations":"*","from":"json","name":"i"}],"images":[{"operations":"*","product":{"from":"form","name":"x"}}]}`, "images *: a body is a form or JSON"},
+		{`{` + good + `,"images":[{"operations":"*","product":{"from":"form","name":"x"}}]}`, ""},
 	} {
 		var h Handler
 		if err := json.Unmarshal([]byte(c.config), &h); err != nil {

@@ -31,26 +31,6 @@ func (h *Handler) classify(r *http.Request) *operation {
 	return &h.plan.operations[target]
 }
 
-// instanceOf returns the instance that a request names, "" for none, and false
-// where it names more than one.
-func (op *operation) instanceOf(r *http.Request) (string, bool) {
-	if op.instance == nil {
-		return "", true
-	}
-	if op.instance.From == fromQuery {
-		_, url := original(r)
-		return route.Parameter(url.RawQuery, op.instance.Name)
-	}
-	values := r.Header[op.instance.Name]
-	switch len(values) {
-	case 0:
-		return "", true
-	case 1:
-		return values[0], true
-	}
-	return "", false
-}
-
 // keepToHTTP drops a client's wish to speak another protocol than WebSocket
 // after this request. Over h2c, for one, it could go on to call whatever the
 // upstream has, and no meter would see it. A server need not hear such a wish

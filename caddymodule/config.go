@@ -97,8 +97,39 @@ type Operation struct {
 // Instance says how requests name the search index they are for (D38).
 type Instance struct {
 	Operations string `json:"operations"` // a name, or a beginning of names and *
-	From       string `json:"from"`       // header or query
-	Name       string `json:"name"`
+	Field
+
+	// Prefix is how much of a body is held back, in bytes, until it has named
+	// the instance. Default: 64 KiB.
+	Prefix int `json:"prefix,omitempty"`
+}
+
+// Field is a place in a request where a name stands. From is header, query,
+// form (of either encoding) or json (a member of the outer object).
+type Field struct {
+	From string `json:"from,omitempty"`
+	Name string `json:"name,omitempty"`
+}
+
+// Images says how requests that add and delete images name them, so that the
+// capacity of an instance can be judged (D28). Which requests these are, the
+// price book says.
+type Images struct {
+	Operations string `json:"operations"` // a name, or a beginning of names and *
+	Product    Field  `json:"product"`
+
+	// Picture may be left out where a product is one picture. A request that
+	// deletes and names no picture deletes the product.
+	Picture Field `json:"picture,omitzero"`
+
+	// Buffer is how much of a body is held back, in bytes, where its names must
+	// be known before it is forwarded: that of a delete, and of an add for
+	// which there is no room unless it overwrites. Default: 8 MiB.
+	Buffer int `json:"buffer,omitempty"`
+
+	// Wait is how long adds and deletes that may touch the same images wait for
+	// one another. Default: 5s.
+	Wait caddy.Duration `json:"wait,omitempty"`
 }
 
 // Success says which responses of some operations are successes (D1).

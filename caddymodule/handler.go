@@ -39,6 +39,7 @@ type Handler struct {
 
 	// Of these, the entry that names an operation most closely applies to it.
 	Instances []Instance `json:"instances,omitempty"`
+	Images    []Images   `json:"images,omitempty"`
 	Success   []Success  `json:"success,omitempty"`
 	Refusals  []Refusal  `json:"refusals,omitempty"`
 
@@ -84,36 +85,57 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return next.ServeHTTP(w, r)
 	}
 	b := h.bind()
-	hold, verdict := h.admit(b, op, r)
-	if verdict.Refused() {
-		return h.refuse(w, r, b, op, verdict)
+	a, err := h.admit(b, op, r)
+	if err != nil {
+		h.hideKeys(r)
+		return err
+	}
+	if a.verdict.Refused() {
+		return h.refuse(w, r, b, op, a.verdict)
 	}
 	h.hideKeys(r)
 	markMetered(r)
-	if verdict.Reason != 0 { // observed: forwarded, and not counted
+	if a.verdict.Reason != 0 { // observed: forwarded, and not counted
 		return next.ServeHTTP(w, r)
 	}
-	return h.watch(w, r, b.meter, op, hold, verdict).run(next)
+	return h.watch(w, r, b.meter, op, a).run(next)
 }
 
-// admit asks the meter whether the call may run.
-func (h *Handler) admit(b *binding, op *operation, r *http.Request) (meter.Hold, meter.Verdict) {
+// admission is what the meter said of a call.
+type admission struct {
+	hold    meter.Hold
+	verdict meter.Verdict
+	body    *body // nil where nothing is looked for in it
+}
+
+// admit asks the meter whether the call may run. An error says that the request
+// could not be read.
+func (h *Handler) admit(b *binding, op *operation, r *http.Request) (a admission, err error) {
 	if b == nil {
-		return meter.Hold{}, meter.Verdict{Reason: account.MeteringUnavailable, Observed: h.observe}
+		a.verdict = meter.Verdict{Reason: account.MeteringUnavailable, Observed: h.observe}
+		return a, nil
 	}
 	key, known := h.identify(b.meter, r)
 	call := meter.Call{Key: key, Operation: b.number(op), Observe: h.observe}
-	if !known {
-		return meter.Hold{}, b.meter.Refuse(call, account.Unauthenticated)
+	clear := true
+	switch {
+	case !known:
+		a.verdict = b.meter.Refuse(call, account.Unauthenticated)
+		return a, nil
+	case op == &h.plan.unknown:
+		a.verdict = b.meter.Refuse(call, account.UnknownOperation)
+		return a, nil
+	case op.naming.reads():
+		return op.naming.admit(b.meter, r, call)
+	case op.naming != nil:
+		call.Instance, clear = op.naming.instance.in(r)
 	}
-	if op == &h.plan.unknown {
-		return meter.Hold{}, b.meter.Refuse(call, account.UnknownOperation)
+	if !clear {
+		a.verdict = b.meter.Refuse(call, account.WrongInstance)
+		return a, nil
 	}
-	var clear bool
-	if call.Instance, clear = op.instanceOf(r); !clear {
-		return meter.Hold{}, b.meter.Refuse(call, account.WrongInstance)
-	}
-	return b.meter.Admit(call)
+	a.hold, a.verdict = b.meter.Admit(call)
+	return a, nil
 }
 
 // meteredVar marks a request that a meter has taken, so that another meter in

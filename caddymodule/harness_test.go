@@ -61,18 +61,21 @@ func (p panicker) ServeHTTP(w http.ResponseWriter, _ *http.Request, _ caddyhttp.
 	panic(http.ErrAbortHandler)
 }
 
-var operationNumbers = map[string]uint16{"plain/call": 1, "recognition/tag": 2, "search/add": 3, "limited/call": 4, "grpc/call": 5}
+var operationNumbers = map[string]uint16{"plain/call": 1, "recognition/tag": 2, "search/add": 3, "limited/call": 4, "grpc/call": 5,
+	"shop/add": 6, "shop/delete": 7, "shop/search": 8}
 
 // Accounts of the tests, and their keys.
 const (
 	alice = 1 // pays per use
 	bob   = 2 // has nothing to pay with
 	carol = 3 // in arrears
+	dora  = 4 // has the search instances "a" and "b"
 )
 
 // gate is a gateway with a real meter and neither ledger nor price book.
 type gate struct {
 	meter  *meter.Meter
+	set    *imageSet
 	closed bool // as before App.Start
 }
 
@@ -109,13 +112,20 @@ func newGate(t testing.TB) *gate {
 		if name == "limited/call" {
 			op.QPS = 2
 		}
+		if kind, ok := strings.CutPrefix(name, "shop/"); ok {
+			op.Subscribed, op.Class = true, map[string]meter.Class{"add": meter.ClassAdd, "delete": meter.ClassDelete, "search": meter.ClassSearch}[kind]
+		}
 		ops = append(ops, op)
 	}
 	m.SetCatalogs([]*meter.Catalog{meter.NewCatalog(0, ops)})
 	m.Load(meter.View{Number: alice, PayPerUse: true})
 	m.Load(meter.View{Number: bob})
 	m.Load(meter.View{Number: carol, PayPerUse: true, InArrears: true})
-	for number, name := range map[uint32]string{alice: "alice", bob: "bob", carol: "carol"} {
+	set := new(imageSet)
+	m.SetImages(set)
+	m.Load(doras)
+	m.AddKey(meter.Secret, sha256.Sum256([]byte("dora-a")), dora, "a")
+	for number, name := range map[uint32]string{dora: "dora", alice: "alice", bob: "bob", carol: "carol"} {
 		m.AddKey(meter.Secret, sha256.Sum256([]byte(name)), number, "")
 		m.AddKey(meter.AccessKeyID, sha256.Sum256([]byte("AK"+name)), number, "")
 		m.AddKey(meter.Identity, sha256.Sum256([]byte("id-"+name)), number, "")
@@ -127,7 +137,7 @@ func newGate(t testing.TB) *gate {
 			t.Error(err)
 		}
 	})
-	return &gate{meter: m}
+	return &gate{meter: m, set: set}
 }
 
 // counts sums what the meter counted of an account, by outcome.

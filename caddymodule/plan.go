@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/tallygate/tallygate/meter/outcome"
@@ -23,7 +22,7 @@ type operation struct {
 	index    int // in plan.operations, -1 for none
 	name     string
 	rule     *outcome.Rule
-	instance *Instance // nil where requests do not name one
+	naming   *naming // nil where requests do not name what they are for
 	refusals *refusals
 }
 
@@ -110,15 +109,16 @@ func (h *Handler) provisionOperations(names []string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkInstances(h.Instances); err != nil {
+	images, err := globs("images", names, h.Images, func(i Images) string { return i.Operations })
+	if err != nil {
 		return err
 	}
 	for i := range h.plan.operations {
 		op := &h.plan.operations[i]
 		op.rule = rules[1+route.Best(success, op.name)]
 		op.refusals = styles[1+route.Best(refusal, op.name)]
-		if j := route.Best(instance, op.name); j >= 0 {
-			op.instance = &h.Instances[j]
+		if op.naming, err = h.namingOf(route.Best(instance, op.name), route.Best(images, op.name)); err != nil {
+			return err
 		}
 	}
 	h.plan.unknown = operation{index: -1, refusals: styles[0]}
@@ -138,19 +138,6 @@ func (h *Handler) compileRules() ([]*outcome.Rule, error) {
 		}
 	}
 	return rules, nil
-}
-
-func checkInstances(list []Instance) error {
-	for i := range list {
-		in := &list[i]
-		if in.Name == "" || in.From != fromHeader && in.From != fromQuery {
-			return fmt.Errorf("instance %s: say where it stands, as in: instance search/* query InstanceName", in.Operations)
-		}
-		if in.From == fromHeader {
-			in.Name = http.CanonicalHeaderKey(in.Name)
-		}
-	}
-	return nil
 }
 
 // globs collects which operations the blocks of one kind are for, and reports

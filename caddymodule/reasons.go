@@ -23,7 +23,7 @@ var reasons = [...]reason{
 	{account.PaymentRequired, 402, "Payment required", "No allowance, package or subscription pays for this call, and pay-per-use is off."},
 	{account.SubscriptionExpired, 402, "Subscription expired", "The subscription of this instance has ended. Calls go on when it is renewed."},
 	{account.ImageCapacity, 403, "Image capacity reached", "The instance holds as many images as its subscription allows."},
-	{account.WrongInstance, 403, "Wrong instance", "The request does not name an instance that belongs to its API key."},
+	{account.WrongInstance, 403, "Wrong instance", "The request does not say, once and clearly, which instance it is for, or names one that does not belong to its API key."},
 	{account.Released, 403, "Released", "The account or the instance has been released."},
 	{account.UnknownOperation, 404, "Unknown operation", "No operation has this method and path."},
 	{account.MeteringUnavailable, 503, "Metering unavailable", "The call cannot be counted at present, and so it is not served. Try again."},

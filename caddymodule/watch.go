@@ -20,6 +20,7 @@ type watch struct {
 	request *http.Request
 	meter   *meter.Meter
 	hold    meter.Hold
+	body    *body
 	rule    *outcome.Rule
 
 	limit, remaining uint32 // of the rate, for its fields; 0 = none
@@ -34,20 +35,21 @@ type watch struct {
 }
 
 // watch wraps the response of a call that was admitted.
-func (h *Handler) watch(w http.ResponseWriter, r *http.Request, m *meter.Meter, op *operation, hold meter.Hold, v meter.Verdict) *watch {
+func (h *Handler) watch(w http.ResponseWriter, r *http.Request, m *meter.Meter, op *operation, a admission) *watch {
 	method, _ := original(r)
 	c := &watch{
 		ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
 		request:               r,
 		meter:                 m,
-		hold:                  hold,
+		hold:                  a.hold,
+		body:                  a.body,
 		rule:                  op.rule,
 		left:                  -1,
 		bodiless:              method == http.MethodHead,
 		tunnel:                method == http.MethodConnect,
 	}
 	if !h.observe {
-		c.limit, c.remaining = v.Limit, v.Remaining
+		c.limit, c.remaining = a.verdict.Limit, a.verdict.Remaining
 	}
 	if len(op.rule.Members) > 0 {
 		askForReadable(r.Header)
@@ -183,6 +185,9 @@ func (w *watch) settle(why account.Kind) {
 	}
 	w.settled = true
 	w.tap.close()
+	if w.body.broken() { // it named two things: whatever the upstream made of it
+		why = account.FailedUpstream
+	}
 	if why == 0 {
 		w.meter.Post(&w.hold)
 	} else {

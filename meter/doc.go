@@ -8,6 +8,14 @@
 //	m.Post(&hold)                            // it succeeded: count it, or
 //	m.Release(&hold, account.FailedStatus)   // it did not: give back what it held
 //
+// Calls that add or delete images get ready before they run: their bodies may
+// have to be read first, and they take turns (D28):
+//
+//	if hold.HasImage() {
+//		m.Ready(ctx, &hold, &verdict, names, wait)   // may refuse it after all
+//		m.Name(&hold, names)                         // as the body streams by
+//	}
+//
 // Admit is all or nothing under the account's lock: state (D20, D21), rate
 // (D27) and funding (D11) are judged together and a refusal takes nothing.
 // A posted call is one increment of a crash-safe counter (package tally) in the

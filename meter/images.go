@@ -61,9 +61,9 @@ type imageHold struct {
 // KeepsImages reports whether the calls of an operation change images, by the
 // price book in force.
 func (m *Meter) KeepsImages(operation uint16) bool {
-	p := m.current.Load()
-	if p == nil {
-		return false
+	p, err := m.periodAt(m.clock.Now().Event)
+	if err != nil {
+		return false // and Admit will say so
 	}
 	op := p.catalog.operation(operation)
 	return op != nil && op.Subscribed && op.Class != ClassSearch
@@ -165,8 +165,8 @@ func (m *Meter) Name(h *Hold, n ImageNames) {
 	}
 }
 
-// Withdraw gives back all that an add or a delete holds, as though it had not
-// been admitted, and counts it as refused.
+// Withdraw gives back all that an add or a delete holds that did not get Ready, as
+// though it had not been admitted, and counts it as refused.
 func (m *Meter) Withdraw(h *Hold, v *Verdict, why account.Kind) {
 	a, i := h.account, h.image
 	a.mu.Lock()
@@ -178,7 +178,6 @@ func (m *Meter) Withdraw(h *Hold, v *Verdict, why account.Kind) {
 	v.Reason, v.Observed = why, i.observe
 	m.unbilled(h, account.Line{Account: a.number, Operation: h.line.Operation, Kind: why, Observed: i.observe})
 	a.mu.Unlock()
-	m.endIntent(i)
 	h.period.inflight.Add(-1)
 }
 

@@ -22,6 +22,7 @@ type imageSet struct {
 	uncertain []account.ImageChange
 	changes   []account.ImageChange
 	failing   bool
+	after     func() // called before ChangeImages returns
 }
 
 var errDiskFull = errors.New("disk full")
@@ -40,6 +41,9 @@ func (s *imageSet) ChangeImages(c account.ImageChange) (int64, int64, error) {
 	defer s.mu.Unlock()
 	if s.failing {
 		return 0, 0, errDiskFull
+	}
+	if s.after != nil {
+		defer s.after()
 	}
 	if s.images == nil {
 		s.images = make(map[account.Image]bool)
@@ -210,12 +214,50 @@ func TestARefusalTakesNoRate(t *testing.T) {
 	for range 3 {
 		s.refused(opAdd, named("p", "b"), account.ImageCapacity)
 	}
+	if _, v := s.admit(opAdd, named("p", "b")); v.Remaining != 1 || v.Limit != 2 {
+		t.Errorf("a refused call leaves %d of %d", v.Remaining, v.Limit)
+	}
 	h, v := s.admit(opAdd, named("p", "a"))
 	if v.Reason != 0 || v.Remaining != 0 {
 		t.Fatalf("%s, %d remain", v.Reason, v.Remaining)
 	}
 	s.Post(&h)
 	s.refused(opAdd, named("p", "a"), account.RateLimited)
+}
+
+// TestRoomBeforeReady: an add that found no room gets some if there is when it is
+// about to be forwarded; and who needs names before that.
+func TestRoomBeforeReady(t *testing.T) {
+	s := newShop(t, 1)
+	first := s.must(opAdd, named("p", "a"))
+	h, v := s.Admit(Call{Key: s.key, Operation: opAdd, Images: true})
+	d, _ := s.Admit(Call{Key: s.key, Operation: opDelete, Images: true})
+	if first.NeedsNames() || !h.NeedsNames() || !d.NeedsNames() || !h.HasImage() {
+		t.Errorf("names needed: with room %t, without %t, to delete %t", first.NeedsNames(), h.NeedsNames(), d.NeedsNames())
+	}
+	s.Release(&d, account.FailedStatus)
+	s.Release(&first, account.FailedStatus)
+	s.Ready(t.Context(), &h, &v, ImageNames{}, time.Second)
+	if v.Reason != 0 {
+		t.Fatal(v.Reason)
+	}
+	s.holds(0, 0, 1)
+	s.Name(&h, named("p", "b"))
+	s.Post(&h)
+	s.holds(1, 0, 0)
+}
+
+// TestViewWhileTheLedgerIsTold: a view that is older than the change it crosses
+// does not undo it.
+func TestViewWhileTheLedgerIsTold(t *testing.T) {
+	s := newShop(t, 3)
+	s.set.after = func() { s.Update(s.view) } // as of no images
+	s.add("p", "a")
+	s.holds(1, 0, 0)
+	s.view.Instances[0].Images = 2 // another change
+	s.add("p", "b")
+	s.set.after = nil
+	s.holds(2, 0, 0)
 }
 
 // TestGiveBack: whichever admission is taken back, the others leave the window
@@ -401,11 +443,11 @@ func TestRecoverIntents(t *testing.T) {
 	s.add("p", "done")
 	failed := s.must(opAdd, named("p", "failed"))
 	s.Release(&failed, account.FailedStatus)
-	s.must(opAdd, ImageNames{Product: NameOf("half")})
+	half := s.must(opAdd, ImageNames{Product: NameOf("half")})
 	streamed := s.must(opAdd, ImageNames{})
 	s.Name(&streamed, ImageNames{Product: NameOf("q")})
 	s.Name(&streamed, named("q", "a"))
-	s.must(opDelete, named("r", "b"))
+	removed := s.must(opDelete, named("r", "b"))
 	lost := s.must(opAdd, named("p", "lost"))
 	set.fail(true)
 	s.Post(&lost)
@@ -430,6 +472,9 @@ func TestRecoverIntents(t *testing.T) {
 	}
 	if err := next.ForgetIntents(); err != nil {
 		t.Fatal(err)
+	}
+	for _, h := range []*Hold{&half, &streamed, &removed} { // so that it can be closed
+		s.Release(h, account.FailedStatus)
 	}
 	third := openShop(t, dir, set, 10)
 	if changes, err := third.RecoverIntents(); err != nil || len(changes) != 0 {

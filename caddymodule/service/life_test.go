@@ -83,7 +83,7 @@ func TestReleaseWaitsForRestarts(t *testing.T) {
 	if _, reason := call(t, s, find(t, s, "acme"), "recognition/image-tagging", 1); reason != account.Released {
 		t.Fatalf("a day after the restart: %s, want released", reason)
 	}
-	want := []account.EventKind{account.EventArrears, account.EventRetention, account.NoticeStatement, account.EventReleased}
+	want := []account.EventKind{account.EventArrears, account.NoticeStatement, account.EventRetention, account.EventReleased}
 	if got := kinds(t, s, "acme"); !equal(got, want) {
 		t.Errorf("events %v, want %v", got, want)
 	}

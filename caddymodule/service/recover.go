@@ -9,6 +9,7 @@ import (
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/meter"
+	"github.com/tallygate/tallygate/meter/intent"
 	"github.com/tallygate/tallygate/meter/tally"
 	"github.com/tallygate/tallygate/rating/pricebook"
 )
@@ -53,15 +54,19 @@ func (s *Service) openMeter() error {
 // have done (D28).
 func (s *Service) resumeImages() error {
 	changes, err := s.meter.RecoverIntents()
-	if err != nil {
+	switch {
+	case errors.Is(err, intent.ErrDamaged):
+		s.log.Error("the record of adds and deletes of an earlier run is damaged: reconcile the instances that had any", "error", err)
+	case err != nil:
 		return fmt.Errorf("adds and deletes of an earlier run: %w", err)
 	}
 	for _, c := range changes {
 		if _, _, err := s.engine.ChangeImages(c); err != nil {
 			return fmt.Errorf("recording images of unknown outcome: %w", err)
 		}
+		s.log.Warn("an add or a delete may have happened: the image counts until it is reconciled", "account", c.Account, "instance", c.Instance)
 	}
-	return nil
+	return s.meter.ForgetIntents()
 }
 
 // resumeTallies takes up the counters of earlier runs in order. A tally of a

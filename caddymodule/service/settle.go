@@ -53,7 +53,8 @@ func (s *Service) tick() error {
 			s.log.Error("the wall clock and event time disagree; event time goes on with monotonic time", "disagreement", d.String())
 		}
 	}
-	_, err := s.meter.Roll(s.clock.Now().Event)
+	now := s.clock.Now().Event
+	_, err := s.meter.Roll(now)
 	if err == nil {
 		if err = s.meter.Prepare(); err != nil {
 			err = fmt.Errorf("preparing the next period's counters: %w", err)
@@ -62,18 +63,17 @@ func (s *Service) tick() error {
 	if err = errors.Join(err, s.settleEnded()); err != nil {
 		return err
 	}
-	return s.live()
+	return s.live(now / int64(time.Second))
 }
 
-// live lets happen what time alone brings. Everything before the oldest open
-// period is settled by now.
-func (s *Service) live() error {
+// live lets happen what time alone brings, up to an instant by which every
+// period that was over is settled: not up to the clock, which goes on (D13).
+func (s *Service) live(now int64) error {
 	s.settleLock.Lock()
 	defer s.settleLock.Unlock()
 	if err := s.life.Err(); err != nil {
 		return fmt.Errorf("the gateway stops: %w", err)
 	}
-	now := s.clock.Now().Event / int64(time.Second)
 	if err := s.engine.Reach(s.meter.OldestStart()); err != nil {
 		return fmt.Errorf("closing the month: %w", err)
 	}
