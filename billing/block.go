@@ -30,8 +30,9 @@ type blockCache struct {
 	blocks map[uint32]*block
 }
 
-// keepBlocks is how many idle blocks stay in memory.
-const keepBlocks = 2048
+// keepBlocks is how many idle blocks stay in memory, and after how many an input
+// for many of them is flushed. A variable, so that tests can make it small.
+var keepBlocks = 2048
 
 // lock returns a block, loaded and locked, with every appended period applied.
 // It is the caller's until unlock.
@@ -72,8 +73,10 @@ func (c *blockCache) ready(b *block) error {
 func (c *blockCache) unlock(b *block) {
 	b.mu.Unlock()
 	c.mu.Lock()
-	b.users--
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	if b.users--; b.users == 0 && !b.dirty && len(c.blocks) > keepBlocks {
+		delete(c.blocks, b.number)
+	}
 }
 
 // all returns the blocks in memory, in no order.
@@ -116,7 +119,7 @@ func (b *block) cut() {
 }
 
 // partImages is how many values of images a part holds.
-const partImages = stepBytes / imageBytes / 2
+func partImages() int { return stepBytes / imageBytes / 2 }
 
 // takeParts gives the parts to a flush, and keeps the images that it takes.
 func (b *block) takeParts() []ledger.Step {

@@ -64,7 +64,13 @@ func (e *Engine) SchedulePriceBook(b *pricebook.Book, from int64) error {
 	if err := e.registerOperations(b); err != nil {
 		return err
 	}
-	return e.append(inputPriceBook, priceBookInput{Hash: b.Hash, From: from, Source: string(b.Source)})
+	if err := e.append(inputPriceBook, priceBookInput{Hash: b.Hash, From: from, Source: string(b.Source)}); err != nil {
+		return err
+	}
+	if e.Watcher != nil {
+		e.Watcher.BookScheduled()
+	}
+	return nil
 }
 
 // lastNamed finds the newest book with a hash.
@@ -80,7 +86,7 @@ func (e *Engine) lastNamed(hash string) *bookInForce {
 // standing finds a book that is in force or ahead, unless the configuration
 // named another one after it.
 func (e *Engine) standing(hash string) *bookInForce {
-	for _, b := range slices.Backward(e.booksSince(e.Now() / int64(time.Second))) {
+	for _, b := range slices.Backward(e.booksSince(e.instant() / int64(time.Second))) {
 		if b.Book.Hash == hash {
 			return &b
 		}
@@ -106,7 +112,7 @@ func (e *Engine) bookStart(b *pricebook.Book, earliest int64) int64 {
 	if latest == nil {
 		return 0
 	}
-	now := e.Now() / int64(time.Second)
+	now := e.instant() / int64(time.Second)
 	start := rating.HourEnd(now, e.Zone)
 	if earliest = max(earliest, latest.From); earliest > start {
 		start = rating.HourEnd(earliest-1, e.Zone)

@@ -112,7 +112,7 @@ func (e *Engine) accept(req Request, in commandInput) (Result, error) {
 	if err := e.checkKey(req.Command); err != nil {
 		return Result{}, err
 	}
-	at := e.Now()
+	at := e.instant()
 	next, effects, err := e.judge(b, number, req.Command, at)
 	if err != nil {
 		return Result{}, err
@@ -172,7 +172,7 @@ func (e *Engine) commandNumber(id string, cmd account.Command) (uint32, error) {
 	case creates && n != 0:
 		return 0, &account.Error{Why: account.Conflict, Field: "account", Text: fmt.Sprintf("account %q exists already", id)}
 	case creates:
-		if _, err := c.Apply(&account.Account{}, e.env(e.Now())); err != nil {
+		if _, err := c.Apply(&account.Account{}, e.env(e.instant())); err != nil {
 			return 0, err // a refusal uses up no number
 		}
 		e.metaLock.Lock()

@@ -74,11 +74,14 @@ func (d *dueIndex) until(until int64, yield func(block uint32)) {
 
 // Due lets happen what is due until an instant (Unix seconds), that instant
 // included: terms end and begin, states pass, packages renew themselves,
-// notices fall due (D13). Every period that ends by then must be settled.
+// notices fall due. What is due at the end of the hour that is not settled yet, or
+// after it, waits for the settlement (D13).
 func (e *Engine) Due(until int64) error {
 	e.settleLock.Lock()
 	defer e.settleLock.Unlock()
-	return e.due(until)
+	meta := e.Meta()
+	settled := max(meta.Created, meta.Settled, e.emptyUntil)
+	return e.due(min(until, rating.HourEnd(settled, e.Zone)-1))
 }
 
 func (e *Engine) due(until int64) error {
@@ -99,21 +102,26 @@ func (e *Engine) due(until int64) error {
 func (e *Engine) anyDue(until int64) (bool, error) {
 	var blocks []uint32
 	e.dues.until(until, func(n uint32) { blocks = append(blocks, n) })
-	e.inputs.RLock()
-	defer e.inputs.RUnlock()
 	for _, n := range blocks {
-		b, err := e.blocks.lock(n)
-		if err != nil {
-			return false, err
-		}
-		at := b.nextDue(e.envAt(until))
-		e.dues.raise(n, at)
-		e.blocks.unlock(b)
-		if at <= until {
-			return true, nil
+		if at, err := e.lookDue(n, until); err != nil || at <= until {
+			return err == nil, err
 		}
 	}
 	return false, nil
+}
+
+// lookDue is when something is due in a block, which the index then knows.
+func (e *Engine) lookDue(number uint32, until int64) (int64, error) {
+	e.inputs.RLock()
+	defer e.inputs.RUnlock()
+	b, err := e.blocks.lock(number)
+	if err != nil {
+		return 0, err
+	}
+	defer e.blocks.unlock(b)
+	at := b.nextDue(e.envAt(until))
+	e.dues.raise(number, at)
+	return at, nil
 }
 
 // openDue makes a journalled instant one that blocks live up to. The caller
@@ -135,17 +143,12 @@ func (e *Engine) openDue(rec journal.Record) error {
 	return nil
 }
 
-// loadDues indexes the ledger's accounts, at start.
-func (e *Engine) loadDues() error {
-	for stored, err := range e.Store.Blocks() {
-		if err != nil {
-			return err
-		}
-		for _, a := range stored.Accounts {
-			e.noteDue(a)
-		}
+// loadDues says that all blocks must be looked at, at start: to look at a million
+// accounts before anything is served would take more than a second.
+func (e *Engine) loadDues() {
+	for n := range ledger.BlockOf(e.meta.Accounts) + 1 {
+		e.dues.lower(n, math.MinInt64)
 	}
-	return nil
 }
 
 func (e *Engine) envAt(unix int64) account.Env {

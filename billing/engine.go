@@ -37,6 +37,8 @@ type Watcher interface {
 	// its account changes, if it holds no more than that with the adds in flight
 	// (D30). Either way it says how many it holds.
 	Lower(number uint32, instance string, most int64) (held int64, ok bool)
+	// BookScheduled tells that another price book will take force (D35).
+	BookScheduled()
 }
 
 // Config is what an engine is made of. Store and Journal stay the caller's to
@@ -167,6 +169,11 @@ func (e *Engine) record(at int64, kind string, payload any) (journal.Record, err
 	}
 	return journal.Record{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
+
+// instant is event time, Unix nanoseconds. What is settled is past, also after a
+// start with a clock that was put back: nothing comes into a month that is closed
+// (D37), and no price book into an hour that is priced (D35).
+func (e *Engine) instant() int64 { return max(e.Now(), e.Meta().Settled*int64(time.Second)) }
 
 // Meta is what concerns the ledger as a whole, as of now.
 func (e *Engine) Meta() ledger.Meta {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/ledger"
 )
@@ -37,6 +39,22 @@ func (r *rig) gated() *gate {
 	r.flushLock.Lock()
 	defer r.flushLock.Unlock()
 	r.Store = g
+	return g
+}
+
+// flushSome lets the disk fail in the middle of a flush.
+func (r *rig) flushSome(rt *rapid.T) *gate {
+	left := rapid.IntRange(0, 40).Draw(rt, "commits")
+	g := r.gated()
+	g.set(func(s ledger.Step) error {
+		if left--; left < 0 {
+			return ledger.ErrNoSpace
+		}
+		return r.store.Commit(s)
+	})
+	if err := r.Flush(); err != nil && !errors.Is(err, ledger.ErrNoSpace) {
+		rt.Fatal(err)
+	}
 	return g
 }
 

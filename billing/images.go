@@ -119,7 +119,7 @@ func (e *Engine) takeImages(b *block, rec journal.Record, f imageEffect) {
 	b.accounts[next.Number%ledger.BlockSize] = next
 	b.folded, b.dirty = rec.Seq, true
 	b.add(f.step)
-	if len(b.step.Products)+len(b.step.Pictures) >= partImages {
+	if len(b.step.Products)+len(b.step.Pictures) >= partImages() {
 		b.cut()
 	}
 	e.noteApplied(rec.Seq, next.Number)

@@ -3,8 +3,9 @@ package billing
 import "github.com/tallygate/tallygate/ledger"
 
 // stepBytes bounds a commit, by a guess that is rather too high: within what a
-// transaction of an embedded store holds.
-const stepBytes = 1 << 20
+// transaction of an embedded store holds. It is a variable so that tests can
+// make steps small.
+var stepBytes = 1 << 20
 
 // imageBytes is what a product or a picture takes, by the same guess.
 const imageBytes = 128

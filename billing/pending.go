@@ -41,11 +41,16 @@ func (p *pendingInput) env(e *Engine, unix int64) account.Env {
 }
 
 // applyPending applies the appended inputs to all their blocks, in order. Each
-// block is visited alone, so that commands and flushes go on in between.
+// block is visited alone, so that commands and flushes go on in between, and what
+// many blocks hold in memory is flushed on the way.
 func (e *Engine) applyPending() error {
 	for p := e.firstPending(); p != nil; p = e.firstPending() {
-		for _, n := range slices.Sorted(maps.Keys(p.blocks)) {
-			if err := e.visit(n); err != nil {
+		for i, n := range slices.Sorted(maps.Keys(p.blocks)) {
+			err := e.visit(n)
+			if err == nil && i%keepBlocks == keepBlocks-1 {
+				err = e.Flush()
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -158,4 +158,4 @@ func (e *Engine) Preview(id string, cmd account.Command, at int64) (account.Effe
 }
 
 // Env is what accounts are judged by now.
-func (e *Engine) Env() account.Env { return e.env(e.Now()) }
+func (e *Engine) Env() account.Env { return e.env(e.instant()) }

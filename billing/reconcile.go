@@ -23,7 +23,7 @@ func (e *Engine) ReconcileImages(ctx context.Context, id, instance, reason strin
 	}
 	inst := a.InstanceNamed(instance)
 	cmd := &account.ReconcileImages{Instance: instance, Reason: reason}
-	if _, err := e.Preview(id, cmd, e.Now()); err != nil { // before anything is changed
+	if _, err := e.Preview(id, cmd, e.instant()); err != nil { // before anything is changed
 		return none, err
 	}
 	missing, extra, err := e.compareImages(ctx, a.Number, inst.ID, upstream)

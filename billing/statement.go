@@ -104,13 +104,17 @@ func (e *Engine) operations(at int64) func(string) *pricebook.Operation {
 // bookHashes are the books in force in [start, end), in order.
 func (e *Engine) bookHashes(start, end int64) []string {
 	var hashes []string
+	last := start
 	e.EachBook(func(from int64, b *pricebook.Book) {
-		if from <= start {
+		switch {
+		case from >= end:
+			return
+		case from <= start:
 			hashes = hashes[:0]
+		case from == last: // the one before was never in force
+			hashes = hashes[:len(hashes)-1]
 		}
-		if from < end {
-			hashes = append(hashes, b.Hash)
-		}
+		hashes, last = append(hashes, b.Hash), from
 	})
 	return hashes
 }

@@ -34,7 +34,8 @@ func fuzz[T any](f *testing.F, s subject, seed []byte, decode func([]byte) (T, e
 }
 
 func FuzzBlock(f *testing.F) {
-	a := account.Account{Number: 1, ID: "acme", Customer: "acme", Keys: []account.Key{{ID: "k1", Kind: account.SecretKey}}}
+	a := account.Account{Number: 1, ID: "acme", Customer: "acme", Keys: []account.Key{{ID: "k1", Kind: account.SecretKey}},
+		Arrears: 1, Instances: []account.Instance{{Name: "shop", ID: 1}}, Subscriptions: []account.BoughtSubscription{{Number: 1}}}
 	fuzz(f, subjectOfBlock(0), AppendBlock(nil, Block{Folded: 1, Accounts: []*account.Account{&a}}),
 		func(v []byte) (Block, error) { return DecodeBlock(0, v) }, AppendBlock)
 }
@@ -63,4 +64,27 @@ func FuzzBook(f *testing.F) {
 
 func FuzzMeta(f *testing.F) {
 	fuzz(f, subjectOfMeta(), AppendMeta(nil, Meta{Operations: []string{"", "search/add"}}), DecodeMeta, AppendMeta)
+}
+
+func FuzzEvent(f *testing.F) {
+	fuzz(f, subjectOfEvent(1, 1), AppendEvent(nil, account.Event{Account: 1, Number: 1, Kind: account.EventArrears, Subject: "package:1"}),
+		func(v []byte) (account.Event, error) { return DecodeEvent(1, 1, v) }, AppendEvent)
+}
+
+func FuzzStatement(f *testing.F) {
+	fuzz(f, subjectOfStatement(1, 202611), AppendStatement(nil, account.StatementRecord{Account: 1, Month: 202611, Number: 1, Closing: -5}),
+		func(v []byte) (account.StatementRecord, error) { return DecodeStatement(1, 202611, v) }, AppendStatement)
+}
+
+func FuzzTrial(f *testing.F) {
+	fuzz(f, subjectOfTrial("acme"), AppendTrial(nil, "acme", Trial{Account: 1, Input: 7}),
+		func(v []byte) (Trial, error) { return DecodeTrial("acme", v) },
+		func(dst []byte, t Trial) []byte { return AppendTrial(dst, "acme", t) })
+}
+
+func FuzzProduct(f *testing.F) {
+	k := ProductKey{Account: 1, Instance: 1}
+	fuzz(f, subjectOfProduct(k), AppendProduct(nil, k, Product{Generation: 7, Pictures: 2}),
+		func(v []byte) (Product, error) { return DecodeProduct(k, v) },
+		func(dst []byte, p Product) []byte { return AppendProduct(dst, k, p) })
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/rating/money"
 	"pgregory.net/rapid"
 )
 
@@ -43,12 +44,39 @@ type owned struct {
 	Number uint32
 }
 
+type tried struct {
+	Customer string
+	Trial    Trial
+}
+
+type held struct {
+	Key     ProductKey
+	Product Product
+}
+
 var forms = []form{
 	formOf("block", randomBlock, AppendBlock, func(b Block, v []byte) (Block, error) { return DecodeBlock(b.Number, v) }),
 	formOf("hour", randomHour, AppendHour, func(h BlockHour, v []byte) (BlockHour, error) { return DecodeHour(h.Block, h.Start, v) }),
 	formOf("movement", made, AppendMovement, func(m account.Movement, v []byte) (account.Movement, error) {
 		return DecodeMovement(m.Account, m.Number, v)
 	}),
+	formOf("event", made, AppendEvent, func(e account.Event, v []byte) (account.Event, error) {
+		return DecodeEvent(e.Account, e.Number, v)
+	}),
+	formOf("statement", made, AppendStatement, func(r account.StatementRecord, v []byte) (account.StatementRecord, error) {
+		return DecodeStatement(r.Account, r.Month, v)
+	}),
+	formOf("trial", made, func(dst []byte, t tried) []byte { return AppendTrial(dst, t.Customer, t.Trial) },
+		func(t tried, v []byte) (tried, error) {
+			got, err := DecodeTrial(t.Customer, v)
+			return tried{t.Customer, got}, err
+		}),
+	formOf("product", made, func(dst []byte, h held) []byte { return AppendProduct(dst, h.Key, h.Product) },
+		func(h held, v []byte) (held, error) {
+			got, err := DecodeProduct(h.Key, v)
+			return held{h.Key, got}, err
+		}),
+	formOf("picture", made, AppendPicture, func(k PictureKey, v []byte) (PictureKey, error) { return k, CheckPicture(k, v) }),
 	formOf("answer", made, AppendAnswer, func(a Answer, v []byte) (Answer, error) { return DecodeAnswer(a.Key, v) }),
 	formOf("book", made, AppendBook, func(b PriceBook, v []byte) (PriceBook, error) { return DecodeBook(b.Input, v) }),
 	formOf("meta", made, AppendMeta, func(_ Meta, v []byte) (Meta, error) { return DecodeMeta(v) }),
@@ -130,6 +158,67 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestEveryFieldAlone sets one field of an account at a time, nested ones too:
+// one that the codec writes only where others are set, or not at all, is lost.
+func TestEveryFieldAlone(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []any{account.Account{}, account.BoughtPackage{}, account.BoughtSubscription{}, account.Instance{},
+		account.OwnRow{}, account.Key{}, account.OperationUsage{}, account.OpenMonth{}} {
+		of := reflect.TypeOf(kind)
+		for i := range of.NumField() {
+			a := &account.Account{Number: 64}
+			v := fieldOf(a, of)
+			setAnything(v.Field(i))
+			want := Block{Number: a.Number / BlockSize, Accounts: []*account.Account{a}}
+			got, err := DecodeBlock(want.Number, AppendBlock(nil, want))
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%s.%s is lost: wrote %+v, read %+v, %v", of.Name(), of.Field(i).Name, a, got.Accounts, err)
+			}
+		}
+	}
+}
+
+// fieldOf is the account itself, or one element of its list of that kind.
+func fieldOf(a *account.Account, of reflect.Type) reflect.Value {
+	v := reflect.ValueOf(a).Elem()
+	if v.Type() == of {
+		return v
+	}
+	for i := range v.NumField() {
+		if f := v.Field(i); f.Kind() == reflect.Slice && f.Type().Elem() == of {
+			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
+			return f.Index(0)
+		}
+	}
+	panic("an account has no list of " + of.Name())
+}
+
+// setAnything sets a field to something that is not zero.
+func setAnything(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		if _, ok := v.Interface().(money.Total); ok {
+			v.Set(reflect.ValueOf(money.TotalOf(1, 2)))
+			return
+		}
+		setAnything(v.Field(v.NumField() - 1))
+	case reflect.Array:
+		setAnything(v.Index(0))
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	default:
+		if v.CanInt() {
+			v.SetInt(65)
+		} else {
+			v.SetUint(65)
+		}
+	}
+}
+
 // TestEveryBitIsChecked flips each bit of values, and cuts them everywhere.
 func TestEveryBitIsChecked(t *testing.T) {
 	t.Parallel()
@@ -173,6 +262,16 @@ func TestKeyIsChecked(t *testing.T) {
 		{"book of another input", AppendBook(nil, PriceBook{Input: 1}), func(v []byte) error { _, err := DecodeBook(2, v); return err }},
 		{"number of another", AppendNumber(nil, "acme", 1), func(v []byte) error { _, err := DecodeNumber("acmf", v); return err }},
 		{"key of another", AppendKeyOwner(nil, [32]byte{1}, 1), func(v []byte) error { _, err := DecodeKeyOwner([32]byte{2}, v); return err }},
+		{"event 1 as 2", AppendEvent(nil, account.Event{Account: 5, Number: 1}), func(v []byte) error { _, err := DecodeEvent(5, 2, v); return err }},
+		{"event of another", AppendEvent(nil, account.Event{Account: 5, Number: 1}), func(v []byte) error { _, err := DecodeEvent(6, 1, v); return err }},
+		{"statement of another month", AppendStatement(nil, account.StatementRecord{Account: 5, Month: 202611}), func(v []byte) error { _, err := DecodeStatement(5, 202612, v); return err }},
+		{"statement of another", AppendStatement(nil, account.StatementRecord{Account: 5, Month: 202611}), func(v []byte) error { _, err := DecodeStatement(6, 202611, v); return err }},
+		{"trial of another", AppendTrial(nil, "acme", Trial{Account: 1}), func(v []byte) error { _, err := DecodeTrial("acmf", v); return err }},
+		{"product of another instance", AppendProduct(nil, ProductKey{Account: 1, Instance: 1}, Product{}), func(v []byte) error { _, err := DecodeProduct(ProductKey{Account: 1, Instance: 2}, v); return err }},
+		{"picture of another generation", AppendPicture(nil, PictureKey{Generation: 1}), func(v []byte) error { return CheckPicture(PictureKey{Generation: 2}, v) }},
+		{"picture of another", AppendPicture(nil, PictureKey{}), func(v []byte) error { return CheckPicture(PictureKey{Picture: [16]byte{1}}, v) }},
+		{"picture as product", AppendPicture(nil, PictureKey{}), func(v []byte) error { _, err := DecodeProduct(ProductKey{}, v); return err }},
+		{"event as movement", AppendEvent(nil, account.Event{Account: 5, Number: 1}), func(v []byte) error { _, err := DecodeMovement(5, 1, v); return err }},
 		{"hour as block", AppendHour(nil, BlockHour{Block: 7}), func(v []byte) error { _, err := DecodeBlock(7, v); return err }},
 		{"meta as block", AppendMeta(nil, Meta{}), func(v []byte) error { _, err := DecodeBlock(0, v); return err }},
 	}

@@ -84,7 +84,8 @@ type Store interface {
 	// Product returns what an instance holds of a product; nothing for one that it
 	// has never had.
 	Product(ProductKey) (Product, error)
-	// HasPicture reports whether a picture is there.
+	// HasPicture reports whether a picture of its product's present generation is
+	// there. Older ones a Store may forget.
 	HasPicture(PictureKey) (bool, error)
 	// Pictures iterates the pictures that an instance of an account holds (D28).
 	// Those of an instance that is released, by the state of its block, a Store

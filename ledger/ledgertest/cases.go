@@ -28,6 +28,7 @@ func emptyLedger(b *bench) {
 			b.Errorf("%v is not ErrNotFound", err)
 		}
 	}
+	emptyMore(b)
 	b.commit(ledger.Step{})
 	b.holds(newModel())
 }
@@ -182,7 +183,13 @@ func closedLedger(b *bench) {
 	_, books := b.store.PriceBooks()
 	_, blocks := collect(b.store.Blocks())
 	_, hours := collect(b.store.Hours(0, 0, 1))
-	for _, err := range []error{meta, block, books, blocks, hours, b.store.Commit(stepOf(2))} {
+	_, events := collect(b.store.Events(1, 0))
+	_, statements := collect(b.store.Statements(1, 0))
+	_, pictures := collect(b.store.Pictures(1, 1))
+	_, trial := b.store.Trial("customer-1")
+	_, product := b.store.Product(productOf(1, 1, 1))
+	_, picture := b.store.HasPicture(pictureOf(productOf(1, 1, 1), 0, 1))
+	for _, err := range []error{meta, block, books, blocks, hours, events, statements, pictures, trial, product, picture, b.store.Commit(stepOf(2))} {
 		if !errors.Is(err, ledger.ErrClosed) {
 			b.Errorf("%v is not ErrClosed", err)
 		}

@@ -24,12 +24,24 @@ type model struct {
 	books     map[uint64]ledger.PriceBook
 	ids       map[string]uint32
 	keys      map[[32]byte]uint32 // 0 = taken away
+	more
+}
+
+// more is what a model holds of accounts besides movements.
+type more struct {
+	events     map[uint32]map[uint32]account.Event
+	statements map[uint32]map[uint32]account.StatementRecord
+	trials     map[string]ledger.Trial
+	products   map[ledger.ProductKey]ledger.Product
+	pictures   map[ledger.PictureKey]bool
 }
 
 func newModel() *model {
 	return &model{blocks: map[uint32]ledger.Block{}, hours: map[uint32]map[int64]ledger.BlockHour{},
 		movements: map[uint32]map[uint32]account.Movement{}, answers: map[[32]byte]ledger.Answer{},
-		books: map[uint64]ledger.PriceBook{}, ids: map[string]uint32{}, keys: map[[32]byte]uint32{}}
+		books: map[uint64]ledger.PriceBook{}, ids: map[string]uint32{}, keys: map[[32]byte]uint32{},
+		more: more{events: map[uint32]map[uint32]account.Event{}, statements: map[uint32]map[uint32]account.StatementRecord{},
+			trials: map[string]ledger.Trial{}, products: map[ledger.ProductKey]ledger.Product{}, pictures: map[ledger.PictureKey]bool{}}}
 }
 
 // modelAfter is what a ledger holds after the first n steps of the history.
@@ -69,6 +81,7 @@ func (m *model) apply(s ledger.Step) {
 	}
 	maps.Copy(m.ids, s.Accounts)
 	maps.Copy(m.keys, s.Keys)
+	m.more.apply(s)
 }
 
 // compare reads everything there is and returns the first difference.
@@ -100,7 +113,10 @@ func (m *model) compare(s ledger.Store) error {
 			return err
 		}
 	}
-	return m.compareLookups(s)
+	if err := m.compareLookups(s); err != nil {
+		return err
+	}
+	return m.more.compare(s)
 }
 
 func (m *model) compareLookups(s ledger.Store) error {
