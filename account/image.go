@@ -14,11 +14,10 @@ type Image struct {
 type ImageChangeKind uint8
 
 const (
-	ImageAdded        ImageChangeKind = 1 // a picture was added, or overwritten
-	ImageDeleted      ImageChangeKind = 2 // a picture was deleted, if it was there
-	ProductDeleted    ImageChangeKind = 3 // a product was deleted with all its pictures
-	ImageUncertain    ImageChangeKind = 4 // an add or a delete may have happened: it occupies capacity until reconciled
-	ImagesReconciling ImageChangeKind = 5 // the uncertain ones are settled by what the upstream lists
+	ImageAdded     ImageChangeKind = 1 // a picture was added, or overwritten
+	ImageDeleted   ImageChangeKind = 2 // a picture was deleted, if it was there
+	ProductDeleted ImageChangeKind = 3 // a product was deleted with all its pictures
+	ImageUncertain ImageChangeKind = 4 // an add or a delete may have happened: it occupies capacity until reconciled
 )
 
 // ImageChange is what happened to the images of an instance (D28). It is

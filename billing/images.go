@@ -28,35 +28,89 @@ func (e *Engine) HasImage(i account.Image) (bool, error) {
 
 // ChangeImages records what a successful add or delete did, durably, and
 // returns how many images the instance holds after it and how many are
-// uncertain (D28). What changes nothing is not recorded.
+// uncertain (D28). What changes nothing is not recorded; of an instance that has
+// been released or replaced, nothing is left to be changed.
 func (e *Engine) ChangeImages(c account.ImageChange) (images, uncertain int64, err error) {
+	_, inst, err := e.changeImages(c.Kind, []account.Image{c.Image})
+	return inst.Images, inst.Uncertain, err
+}
+
+// imagesOfInput bounds how many images one input changes.
+const imagesOfInput = 500
+
+// changeImages records changes of one kind, of one instance, as one input, and
+// returns how many it made.
+func (e *Engine) changeImages(kind account.ImageChangeKind, images []account.Image) (changed int64, inst account.Instance, err error) {
 	e.inputs.RLock()
 	defer e.inputs.RUnlock()
 	if err := e.writable(); err != nil {
-		return 0, 0, err
+		return 0, inst, err
 	}
-	b, err := e.blocks.lock(ledger.BlockOf(c.Account))
+	number, id := images[0].Account, images[0].Instance
+	b, err := e.blocks.lock(ledger.BlockOf(number))
 	if err != nil {
-		return 0, 0, err
+		return 0, inst, err
 	}
 	defer e.blocks.unlock(b)
-	effect, err := e.imageEffect(b, c, 0)
-	if err != nil {
-		return 0, 0, err
-	}
-	if effect.changes() {
-		in := imagesInput{Account: c.Account, Instance: c.Instance, Kind: uint8(c.Kind), Product: c.Product[:], Picture: c.Picture[:]}
-		rec, err := e.record(e.Now(), inputImages, in)
+	in := imagesInput{Account: number, Instance: id, Kind: uint8(kind)}
+	for _, i := range images {
+		effect, err := e.imageEffect(b, account.ImageChange{Image: i, Kind: kind}, 0)
 		if err != nil {
-			return 0, 0, err
+			return 0, inst, err
 		}
-		if effect, err = e.imageEffect(b, c, rec.Seq); err != nil {
-			return 0, 0, err
+		if effect.changes() {
+			in.Images = append(append(in.Images, i.Product[:]...), i.Picture[:]...)
 		}
-		e.takeImages(b, rec, effect)
 	}
-	inst := instanceByID(b.account(c.Account), c.Instance)
-	return inst.Images, inst.Uncertain, nil
+	if len(in.Images) > 0 {
+		rec, err := e.record(e.instant(), inputImages, in)
+		if err == nil {
+			changed, err = e.applyImages(b, rec, in)
+		}
+		if err != nil {
+			return 0, inst, err
+		}
+	}
+	if known := instanceByID(b.account(number), id); known != nil {
+		inst = *known
+	}
+	return changed, inst, nil
+}
+
+// applyImages makes the changes of a journalled input those of the block, one
+// after the other. They are in the ledger together or not at all.
+func (e *Engine) applyImages(b *block, rec journal.Record, in imagesInput) (changed int64, err error) {
+	for list := in.Images; len(list) >= 32; list = list[32:] {
+		c := account.ImageChange{Kind: account.ImageChangeKind(in.Kind), Image: account.Image{Account: in.Account, Instance: in.Instance}}
+		copy(c.Product[:], list)
+		copy(c.Picture[:], list[16:])
+		effect, err := e.imageEffect(b, c, rec.Seq)
+		if err != nil {
+			return 0, err
+		}
+		if effect.changes() {
+			changed++
+			b.takeImage(rec.Seq, effect)
+		}
+	}
+	if len(b.step.Products)+len(b.step.Pictures) >= partImages() {
+		b.cut()
+	}
+	e.noteApplied(rec.Seq, in.Account)
+	if e.Watcher != nil && changed > 0 {
+		e.Watcher.AccountChanged(b.account(in.Account))
+	}
+	return changed, nil
+}
+
+// takeImage makes an effect that of the block.
+func (b *block) takeImage(seq uint64, f imageEffect) {
+	next := b.account(f.account).Clone()
+	inst := instanceByID(next, f.instance)
+	inst.Images, inst.Uncertain = inst.Images+f.images, inst.Uncertain+f.unsettled
+	b.accounts[next.Number%ledger.BlockSize] = next
+	b.folded, b.dirty = seq, true
+	b.add(f.step)
 }
 
 // imageEffect is what a change does to the set.
@@ -73,10 +127,7 @@ func (f imageEffect) changes() bool { return f.images != 0 || f.unsettled != 0 }
 // sequence of its input.
 func (e *Engine) imageEffect(b *block, c account.ImageChange, seq uint64) (f imageEffect, err error) {
 	f = imageEffect{account: c.Account, instance: c.Instance}
-	switch inst := instanceByID(b.account(c.Account), c.Instance); {
-	case inst == nil:
-		return f, &account.Error{Why: account.NotFound, Field: "instance", Text: fmt.Sprintf("account %d has no instance number %d", c.Account, c.Instance)}
-	case inst.Released != 0:
+	if inst := instanceByID(b.account(c.Account), c.Instance); inst == nil || inst.Released != 0 {
 		return f, nil // the set was dropped (D28)
 	}
 	if c.Kind == account.ImageUncertain {
@@ -111,32 +162,12 @@ func (e *Engine) imageEffect(b *block, c account.ImageChange, seq uint64) (f ima
 	return f, nil
 }
 
-// takeImages makes a journalled change that of the block.
-func (e *Engine) takeImages(b *block, rec journal.Record, f imageEffect) {
-	next := b.account(f.account).Clone()
-	inst := instanceByID(next, f.instance)
-	inst.Images, inst.Uncertain = inst.Images+f.images, inst.Uncertain+f.unsettled
-	b.accounts[next.Number%ledger.BlockSize] = next
-	b.folded, b.dirty = rec.Seq, true
-	b.add(f.step)
-	if len(b.step.Products)+len(b.step.Pictures) >= partImages() {
-		b.cut()
-	}
-	e.noteApplied(rec.Seq, next.Number)
-	if e.Watcher != nil {
-		e.Watcher.AccountChanged(next)
-	}
-}
-
 // foldImages applies a change of an earlier run, unless the ledger has it.
 func (e *Engine) foldImages(rec journal.Record) error {
 	in, err := decode[imagesInput](rec.Seq, rec.Payload)
 	if err != nil {
 		return err
 	}
-	c := account.ImageChange{Kind: account.ImageChangeKind(in.Kind), Image: account.Image{Account: in.Account, Instance: in.Instance}}
-	copy(c.Product[:], in.Product)
-	copy(c.Picture[:], in.Picture)
 	if !e.folds(ledger.BlockOf(in.Account)) {
 		e.noteApplied(rec.Seq, in.Account)
 		return nil
@@ -150,12 +181,8 @@ func (e *Engine) foldImages(rec journal.Record) error {
 		e.noteApplied(rec.Seq, in.Account)
 		return nil
 	}
-	effect, err := e.imageEffect(b, c, rec.Seq)
-	if err != nil {
-		return err
-	}
-	e.takeImages(b, rec, effect)
-	return nil
+	_, err = e.applyImages(b, rec, in)
+	return err
 }
 
 func instanceByID(a *account.Account, id uint32) *account.Instance {

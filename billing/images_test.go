@@ -7,7 +7,6 @@ import (
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/ledger"
-	"github.com/tallygate/tallygate/ledger/journal"
 )
 
 // shop is an account with an instance, in the second block.
@@ -104,8 +103,11 @@ func TestImagesOfAReleasedInstance(t *testing.T) {
 	if images, _ := r.change(t, account.ImageAdded, named(anew, 1, 1)); images != 1 {
 		t.Errorf("the new instance holds %d images", images)
 	}
-	if _, _, err := r.ChangeImages(account.ImageChange{Image: base, Kind: account.ImageAdded}); err == nil {
+	if images, _ := r.change(t, account.ImageAdded, base); images != 0 {
 		t.Error("an instance that is gone got an image")
+	}
+	if images, _ := r.change(t, account.ImageAdded, named(anew, 1, 2)); images != 2 {
+		t.Errorf("the new instance holds %d images after one for the old one, want 2", images)
 	}
 	r.survives(t)
 }
@@ -173,7 +175,10 @@ func TestMoreImagesThanACommitHolds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.takeImages(b, journal.Record{Seq: seq}, f)
+		b.takeImage(seq, f)
+		if len(b.step.Products)+len(b.step.Pictures) >= partImages() {
+			b.cut()
+		}
 	}
 	if f, err := r.imageEffect(b, account.ImageChange{Image: named(base, 0, 0), Kind: account.ImageAdded}, 0); err != nil || f.changes() {
 		t.Fatalf("the first image is not seen any more: %+v, %v", f, err)

@@ -55,12 +55,12 @@ type dueInput struct {
 	Until int64 `json:"until"` // Unix seconds
 }
 
+// imagesInput is changes of one kind, of one instance.
 type imagesInput struct {
 	Account  uint32 `json:"account"`
 	Instance uint32 `json:"instance"`
 	Kind     uint8  `json:"kind"`
-	Product  []byte `json:"product,omitempty"`
-	Picture  []byte `json:"picture,omitempty"`
+	Images   []byte `json:"images"` // product and picture of each, 16 bytes and 16
 }
 
 type startInput struct {

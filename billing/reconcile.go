@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"slices"
 
 	"github.com/tallygate/tallygate/account"
 )
 
 // ReconcileImages makes an instance's set what the upstream lists, and settles
-// what was uncertain, with an audit entry (D28). Each difference is an input of
-// its own, so a reconciliation that is interrupted is simply made again. Adds
+// what was uncertain, with an audit entry (D28). The differences are inputs that
+// say what is true, so a reconciliation that is interrupted is simply made again. Adds
 // and deletes must rest from the time at which the list was taken: an image that
 // was added since is missing in the list, and would be taken away.
 func (e *Engine) ReconcileImages(ctx context.Context, id, instance, reason string, upstream iter.Seq2[account.Image, error]) (account.ReconcileAnswer, error) {
@@ -30,15 +31,11 @@ func (e *Engine) ReconcileImages(ctx context.Context, id, instance, reason strin
 	if err != nil {
 		return none, err
 	}
-	for image := range missing {
-		if err := e.changeImage(image, account.ImageAdded, &cmd.Added); err != nil {
-			return none, err
-		}
+	if cmd.Added, err = e.changeAll(account.ImageAdded, missing); err == nil {
+		cmd.Removed, err = e.changeAll(account.ImageDeleted, extra)
 	}
-	for image := range extra {
-		if err := e.changeImage(image, account.ImageDeleted, &cmd.Removed); err != nil {
-			return none, err
-		}
+	if err != nil {
+		return none, fmt.Errorf("reconciling: %w", err)
 	}
 	result, err := e.Do(Request{Key: "reconcile " + rand.Text(), Account: id, Command: cmd})
 	if err != nil {
@@ -76,18 +73,15 @@ func (e *Engine) compareImages(ctx context.Context, number, instance uint32, ups
 	return missing, extra, nil
 }
 
-// changeImage records a difference, and counts it unless a call came before.
-func (e *Engine) changeImage(image account.Image, kind account.ImageChangeKind, changed *int64) error {
-	has, err := e.HasImage(image)
-	if err != nil {
-		return err
+// changeAll records differences, in inputs of bounded size, and returns how many
+// there still were: a call may have come before.
+func (e *Engine) changeAll(kind account.ImageChangeKind, images map[account.Image]bool) (changed int64, err error) {
+	for list := range slices.Chunk(slices.Collect(maps.Keys(images)), imagesOfInput) {
+		n, _, err := e.changeImages(kind, list)
+		if err != nil {
+			return changed, err
+		}
+		changed += n
 	}
-	if has == (kind == account.ImageAdded) {
-		return nil
-	}
-	if _, _, err := e.ChangeImages(account.ImageChange{Image: image, Kind: kind}); err != nil {
-		return fmt.Errorf("reconciling: %w", err)
-	}
-	*changed++
-	return nil
+	return changed, nil
 }
