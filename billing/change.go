@@ -87,18 +87,23 @@ func (c *change) commit(seq uint64) {
 	}
 	b.folded, b.dirty = seq, true
 	b.add(c.step)
-	for _, a := range c.after {
-		e.noteDue(a)
-	}
-	if e.Watcher == nil {
-		return
-	}
+	policy := e.Meta().Policy
 	for n, a := range c.after {
-		if tells(before[n%ledger.BlockSize], a, e.Meta().Policy) {
+		old := before[n%ledger.BlockSize]
+		if sooner(old, a) {
+			e.noteDue(a)
+		}
+		if e.Watcher != nil && tells(old, a, policy) {
 			e.Watcher.AccountChanged(a)
 		}
 	}
 	e.tellEvents(b, c.step.Events)
+}
+
+// sooner reports whether something may be due earlier than it was before a
+// settlement, or before what time did. For all else the index holds.
+func sooner(before, after *account.Account) bool {
+	return before == nil || before.Arrears != after.Arrears || before.PackagesBought != after.PackagesBought
 }
 
 // tells reports whether admission cares about what changed without a command:
