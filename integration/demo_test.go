@@ -39,7 +39,7 @@ func TestDemo(t *testing.T) {
 
 	first, end := run()
 	want := []struct{ has string }{{`"tags"`}, {`"Success":true`}, {`"shapes.png"`}, {"429 Too Many Requests"}, {"402 Payment Required"},
-		{`"open":1`}, {"closing balance"}, {`"settled_until"`}}
+		{`"open":1`}, {"closing balance"}, {`"later":{"at":`}, {"customer demo-small has had its trial"}, {`"package":"image-tagging-100k-1y"`}, {`"settled_until"`}}
 	if len(first) != len(want) {
 		t.Fatalf("%d curl lines, want %d:\n%s", len(first), len(want), strings.Join(first, "\n"))
 	}

@@ -209,7 +209,7 @@ subscriptions:
 
 	c := programOf(t, s.URL(), "AKACME")
 	_, o = c.search.Search("products", picture, 1)
-	c.refused("no subscription", o, 402, "payment-required")
+	c.refused("no instance of that name", o, 403, "wrong-instance")
 	_, o = c.recognition.Locate(picture, clients.TagOptions{})
 	c.refused("no such operation", o, 404, "")
 

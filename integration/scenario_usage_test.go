@@ -78,7 +78,7 @@ func TestSettlementUnderTraffic(t *testing.T) {
 	stop := make(chan struct{})
 	var callers sync.WaitGroup
 	for i, account := range accounts {
-		key := s.account(account, "100.00")
+		key := s.account(account, "100000.00") // for as many calls as there is time for
 		callers.Go(func() {
 			for {
 				select {

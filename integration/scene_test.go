@@ -134,6 +134,13 @@ func (s *scene) refusal(method, path string, body any) (int, problem) {
 	return refused.Status, problemOf([]byte(refused.Body))
 }
 
+// withEnv is the scene for a command line with more KEY=value.
+func (s *scene) withEnv(env ...string) *scene {
+	with := *s
+	with.Gateway = s.Gateway.WithEnv(env...)
+	return &with
+}
+
 // account opens an account with money on it, and gives it a key.
 func (s *scene) account(id, amount string) (secret string) {
 	s.t.Helper()

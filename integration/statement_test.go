@@ -10,14 +10,19 @@ import (
 
 // statement is a monthly bill as the API gives it.
 type statement struct {
-	Account   string
-	Month     string
-	Opening   string
-	Closing   string
-	Usage     string
-	Lines     []statementLine
-	Movements []movement
-	NotBilled []notBilled `json:"not_billed"`
+	Number      string
+	Closed      bool
+	Account     string
+	Month       string
+	Opening     string
+	Credits     string
+	Adjustments string
+	Purchases   string
+	Usage       string
+	Closing     string
+	Lines       []statementLine
+	Movements   []movement
+	NotBilled   []notBilled `json:"not_billed"`
 }
 
 type statementLine struct {

@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"text/template"
@@ -184,6 +185,13 @@ func (g *Gateway) Exited() <-chan struct{} {
 func (g *Gateway) Command(arguments ...string) (string, error) {
 	out, err := g.command(arguments...).CombinedOutput()
 	return string(out), err
+}
+
+// WithEnv is the gateway for Command with more KEY=value in its environment.
+func (g *Gateway) WithEnv(env ...string) *Gateway {
+	with := *g
+	with.config.Env = append(slices.Clone(g.config.Env), env...)
+	return &with
 }
 
 // Log is what all processes on this folder wrote so far.

@@ -25,14 +25,17 @@ type demo struct {
 func (d *demo) api(path string) string  { return "http://" + d.admin + "/tallygate" + path }
 func (d *demo) call(path string) string { return "http://" + d.site + path }
 
-// plan is what the demo accounts are. "late" owes for what it used.
-var plan = []struct {
+// planned is what a demo account is.
+type planned struct {
 	account, topup, row string
-	late                bool
-}{
+	trial               bool // of the row
+	late                bool // it owes for what it used
+}
+
+var plan = []planned{
 	{account: "demo-tagging", topup: "100.00"},
 	{account: "demo-search", topup: "1000.00", row: "s2500k-5"},
-	{account: "demo-small", topup: "300.00", row: "s100k-1"},
+	{account: "demo-small", topup: "1000.00", row: "s100k-1", trial: true},
 	{account: "demo-late", late: true},
 }
 
@@ -51,7 +54,7 @@ func (d *demo) prepare(ctx context.Context) error {
 	d.keys = make(map[string]string)
 	for _, p := range plan {
 		fmt.Println("creating", p.account)
-		if err := d.create(ctx, p.account, p.topup, p.row); err != nil {
+		if err := d.create(ctx, p); err != nil {
 			return fmt.Errorf("account %s: %w (remove the folder %s to begin anew)", p.account, err, d.data)
 		}
 		if p.late {
@@ -69,8 +72,8 @@ func (d *demo) prepare(ctx context.Context) error {
 
 // create opens an account, pays into it, and keeps its key. An account of an
 // earlier, interrupted run is taken as it is, but for a new key.
-func (d *demo) create(ctx context.Context, id, topup, row string) error {
-	at := "/accounts/" + id
+func (d *demo) create(ctx context.Context, p planned) error {
+	id, at := p.account, "/accounts/"+p.account
 	if err := d.post(ctx, "/accounts", "demo-create-"+id, map[string]any{"account": id}, nil); err != nil {
 		return err
 	}
@@ -79,13 +82,13 @@ func (d *demo) create(ctx context.Context, id, topup, row string) error {
 		return err
 	}
 	d.keys[id] = key.Secret
-	if topup != "" {
-		if err := d.post(ctx, at+"/topups", "demo-topup-"+id, map[string]any{"amount": topup, "reference": "demo"}, nil); err != nil {
+	if p.topup != "" {
+		if err := d.post(ctx, at+"/topups", "demo-topup-"+id, map[string]any{"amount": p.topup, "reference": "demo"}, nil); err != nil {
 			return err
 		}
 	}
-	if row != "" {
-		return d.post(ctx, at+"/subscriptions", "demo-subscribe-"+id, map[string]any{"instance": "demo", "row": row}, nil)
+	if p.row != "" {
+		return d.post(ctx, at+"/subscriptions", "demo-subscribe-"+id, map[string]any{"instance": "demo", "row": p.row, "trial": p.trial}, nil)
 	}
 	return nil
 }
