@@ -41,6 +41,8 @@ type call struct {
 // serve runs one call: faults that answer nothing, then the operation, then
 // the truth, then the answer.
 func (s *Server) serve(op operation, project string, w http.ResponseWriter, r *http.Request) {
+	s.busy.Add(1)
+	defer s.busy.Add(-1)
 	c := &call{operation: op, w: w, r: r, truth: Entry{
 		Operation: op.name, RequestID: r.Header.Get("X-Request-Id"), Project: project,
 	}}

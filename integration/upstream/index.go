@@ -63,6 +63,23 @@ func (x *index) find(instance string, key pictureKey) (picture, bool) {
 	return p, ok
 }
 
+// list gives the pictures of an instance in no order.
+func (x *index) list(instance string) (keys []pictureKey) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	for key := range x.instances[instance] {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// drop forgets an instance.
+func (x *index) drop(instance string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.instances, instance)
+}
+
 func (x *index) count(instance string) int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()

@@ -44,11 +44,10 @@ func (s *Server) search(name string, run func(form, map[string]any) error) opera
 		failure: alibabaFailure,
 		canned:  []byte(`{"RequestId":"canned","Success":true,"Code":0,"Message":"success","Msg":"success"}`),
 		run: func(c *call) ([]byte, error) {
-			values, err := url.ParseQuery(string(c.body))
+			f, err := formOf(c.r.Header.Get("Content-Type"), c.body)
 			if err != nil {
-				return nil, badParameter("the body is not a form")
+				return nil, err
 			}
-			f := form{values}
 			if c.truth.Instance, err = f.name("InstanceName", 20); err != nil {
 				return nil, err
 			}

@@ -42,6 +42,7 @@ type Server struct {
 	replies  cache[[]byte]
 	prints   cache[fingerprint]
 	sequence atomic.Uint64 // numbers the requests that come without an id
+	busy     atomic.Int64  // calls that run
 	routes   map[string]operation
 	close    func() error
 }
@@ -89,6 +90,25 @@ func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
 // Images is how many pictures a search instance holds.
 func (s *Server) Images(instance string) int { return s.index.count(instance) }
+
+// Picture is a picture that a search instance holds.
+type Picture struct{ Product, Name string }
+
+// Pictures lists what a search instance holds, in no order.
+func (s *Server) Pictures(instance string) (list []Picture) {
+	for _, key := range s.index.list(instance) {
+		list = append(list, Picture{key.product, key.name})
+	}
+	return list
+}
+
+// Drop deletes a search instance with all it holds, as an operator does who is
+// told of its release.
+func (s *Server) Drop(instance string) { s.index.drop(instance) }
+
+// Busy is how many calls run. Those of clients that are gone are among them
+// until they have changed what they change.
+func (s *Server) Busy() int { return int(s.busy.Load()) }
 
 // Close ends all connections, hung ones too, and closes the truth log.
 // Closing again changes nothing.
