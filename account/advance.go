@@ -126,8 +126,9 @@ func (a *Account) dues(after int64, e Env, yield func(due)) {
 	if a.owes() {
 		a.dueArrears(after, e, yield)
 	}
-	for i := range a.Packages {
-		a.packageDues(i, after, e, yield)
+	last := a.lastTerms()
+	for _, p := range a.Packages {
+		a.packageDues(p, last[p.Chain] == p.Number, after, e, yield)
 	}
 	for i := range a.Instances {
 		a.instanceDues(i, e, yield)

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"encoding/hex"
 	"regexp"
 	"slices"
@@ -42,11 +43,11 @@ func (c *CreateAccount) Apply(a *Account, e Env) (Effects, error) {
 	if err := checkName("customer", customer); err != nil {
 		return Effects{}, err
 	}
-	limit, err := creditLimit(e, c.CreditLimit)
+	limit, err := creditLimit(e, cmp.Or(c.CreditLimit, "0"))
 	if err != nil {
 		return Effects{}, err
 	}
-	low, err := lowBalance(e, c.LowBalance)
+	low, err := lowBalance(e, cmp.Or(c.LowBalance, "0"))
 	if err != nil {
 		return Effects{}, err
 	}
@@ -62,9 +63,6 @@ type AccountAnswer struct {
 }
 
 func creditLimit(e Env, s string) (money.Amount, error) {
-	if s == "" {
-		return 0, nil
-	}
 	limit, err := e.Currency.Parse(s)
 	if err != nil {
 		return 0, refuse(Invalid, "credit_limit", "%v", err)
@@ -76,9 +74,6 @@ func creditLimit(e Env, s string) (money.Amount, error) {
 }
 
 func lowBalance(e Env, s string) (money.Amount, error) {
-	if s == "" {
-		return 0, nil
-	}
 	low, err := e.Currency.Parse(s)
 	if err != nil {
 		return 0, refuse(Invalid, "low_balance", "%v", err)

@@ -19,8 +19,17 @@ const (
 	MoveSubscriptionChange  = "subscription-change"
 )
 
+// balanceMax is how far from zero commands may bring a balance, in minor units. What
+// lies between it and the largest amount is for settlements: one that does not fit
+// could not be settled, and all that comes after it would wait for ever.
+const balanceMax = 10_000_000_000_000_000
+
 // move adds a movement and changes the balance by it.
 func (a *Account) move(e Env, kind, text, reference string, amount money.Amount) (Movement, error) {
+	after, err := a.Balance.Add(amount)
+	if err != nil || amount > 0 && after > balanceMax || amount < 0 && after < -balanceMax {
+		return Movement{}, refuse(Invalid, "amount", "the balance would be out of range: at most %s either way", e.Currency.Format(balanceMax))
+	}
 	if err := a.shift(uint32(rating.MonthOf(e.unix(), e.Zone)), amount); err != nil {
 		return Movement{}, err
 	}

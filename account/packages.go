@@ -52,8 +52,11 @@ func (a *Account) sellPackage(e Env, offer *pricebook.Package, p BoughtPackage, 
 	p.TermMonths = uint32(offer.Months)
 	p.Months += p.TermMonths
 	p.End = e.termEnd(p.Anchor, p.Months)
-	if p.End <= e.unix() {
+	switch {
+	case p.End <= e.unix():
 		return Effects{}, refuse(NotAllowed, "package", "the term would end on %s, before now: buy the package anew", e.instant(p.End))
+	case p.End > termsEnd:
+		return Effects{}, refuse(NotAllowed, "package", "%s", tooFar)
 	}
 	moved, err := a.pay(e, most, sale{what: "package", kind: kind, text: "package " + offer.ID, reference: packageRef(p.Number), price: offer.Price})
 	if err != nil {
@@ -82,6 +85,12 @@ func (e Env) termEnd(anchor int64, months uint32) int64 {
 	}
 	return end.Unix()
 }
+
+// termsEnd is the latest end of a term: the start of 9999 in UTC. Later years
+// cannot be written as RFC 3339 has it.
+const termsEnd = 253_370_764_800
+
+const tooFar = "the term would end after the year 9998: it is paid far enough ahead"
 
 // RenewPackage appends a term to a package's chain (D17).
 type RenewPackage struct {
@@ -175,14 +184,24 @@ func (a *Account) lastTerm(number uint32) (last *BoughtPackage) {
 	return last
 }
 
+// lastTerms are the numbers of the last terms, by chain: lastTerm for all of them
+// at once, since an account may have thousands.
+func (a *Account) lastTerms() map[uint32]uint32 {
+	last := make(map[uint32]uint32, len(a.Packages))
+	for i := range a.Packages {
+		p := &a.Packages[i]
+		last[p.Chain] = max(last[p.Chain], p.Number)
+	}
+	return last
+}
+
 // packageDues is what happens to one term by time alone.
-func (a *Account) packageDues(i int, after int64, e Env, yield func(due)) {
-	p := a.Packages[i]
+func (a *Account) packageDues(p BoughtPackage, newest bool, after int64, e Env, yield func(due)) {
 	ref, order := packageRef(p.Number), orderOf(ofPackage, p.Number)
 	if p.Start > p.Bought {
 		yield(due{p.Start, rankStart, order, func(Env) Effects { return a.notice(p.Start, EventPackageStarted, ref, p.Offer) }})
 	}
-	if a.lastTerm(p.Number).Number != p.Number {
+	if !newest {
 		return
 	}
 	if p.Renewable != 0 {

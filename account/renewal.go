@@ -54,8 +54,11 @@ func (c *RenewSubscription) Apply(a *Account, e Env) (Effects, error) {
 	}
 	inst.Months += uint32(c.Months)
 	s := a.newTerm(row, inst.Name, last.End, e.termEnd(inst.Anchor, inst.Months), c.Months, price)
-	if s.End <= e.unix() {
+	switch {
+	case s.End <= e.unix():
 		return Effects{}, refuse(NotAllowed, "months", "the term would end on %s, before now: renew for more months", e.instant(s.End))
+	case s.End > termsEnd:
+		return Effects{}, refuse(NotAllowed, "months", "%s", tooFar)
 	}
 	moved, err := a.pay(e, c.MaxAmount, sale{"renewal", MoveSubscriptionRenewal, "renewal " + row.id + " of " + c.Instance, subscriptionRef(s.Number), price})
 	if err != nil {

@@ -55,6 +55,9 @@ func (c *Subscribe) Apply(a *Account, e Env) (Effects, error) {
 	inst.Months = uint32(c.Months)
 	s := a.newTerm(row, inst.Name, e.unix(), e.termEnd(inst.Anchor, inst.Months), c.Months, price)
 	s.Trial = c.Trial
+	if s.End > termsEnd {
+		return Effects{}, refuse(NotAllowed, "months", "%s", tooFar)
+	}
 	moved, err := a.pay(e, c.MaxAmount, sale{"subscription", MoveSubscription, "subscription " + row.id + " of " + c.Instance, subscriptionRef(s.Number), price})
 	if err != nil {
 		return Effects{}, err

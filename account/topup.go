@@ -1,5 +1,10 @@
 package account
 
+import (
+	"strings"
+	"unicode/utf8"
+)
+
 // TopUp adds money that was paid (D22, D33).
 type TopUp struct {
 	Amount    string `json:"amount"`
@@ -69,7 +74,7 @@ func (a *Account) owes() bool {
 }
 
 func checkWords(field, words, what string) error {
-	if words == "" || len(words) > 200 {
+	if strings.TrimSpace(words) == "" || utf8.RuneCountInString(words) > 200 {
 		return refuse(Invalid, field, "must name %s, in 1 to 200 characters", what)
 	}
 	return nil

@@ -47,6 +47,10 @@ func (e *Engine) SetPriceBook(b *pricebook.Book) (from int64, err error) {
 // ErrSchedule: a price book cannot take force when it was asked to.
 var ErrSchedule = errors.New("the price book cannot take force then")
 
+// scheduleAhead is how far ahead a book may be scheduled, in seconds. No other can
+// take force before it, so that a mistyped year would fix all prices until then.
+const scheduleAhead = 366 * 24 * 3600
+
 // SchedulePriceBook lets a book take force at an instant (Unix seconds) that
 // lies ahead: the start of an hour, and of a month if it changes tiers or free
 // allowances (D35).
@@ -55,6 +59,10 @@ func (e *Engine) SchedulePriceBook(b *pricebook.Book, from int64) error {
 	defer e.bookLock.Unlock()
 	if b.Currency != e.Currency {
 		return fmt.Errorf("%w: its currency is %s and the ledger's is %s", ErrSchedule, b.Currency, e.Currency)
+	}
+	if latest := e.instant()/int64(time.Second) + scheduleAhead; from > latest {
+		return fmt.Errorf("%w: it lies more than a year ahead, and a book that is scheduled cannot be taken back: %s at the latest", ErrSchedule,
+			time.Unix(latest, 0).In(e.Zone).Format(time.DateOnly))
 	}
 	earliest := e.bookStart(b, from)
 	if from != earliest {
@@ -126,7 +134,29 @@ func (e *Engine) bookStart(b *pricebook.Book, earliest int64) int64 {
 			start = monthEnd
 		}
 	}
+	if e.returnsOtherwise(b, monthStart) {
+		start = monthEnd
+	}
 	return start
+}
+
+// returnsOtherwise reports whether an operation that an older book had comes back
+// with other rates: a late call may have been priced by the old ones since an
+// instant (D6).
+func (e *Engine) returnsOtherwise(b *pricebook.Book, since int64) bool {
+	rates := e.rates(since)
+	for i := range b.Operations {
+		op := &b.Operations[i]
+		number, known := e.OperationNumber(op.Name)
+		if !known || op.Funding != pricebook.PayPerUse {
+			continue
+		}
+		was, ok := rates(number)
+		if ok && !pricebook.SameRates(&pricebook.Book{Currency: b.Currency, Operations: []pricebook.Operation{*was}}, b) {
+			return true
+		}
+	}
+	return false
 }
 
 // booksSince are the books that are in force at an instant or later. An
@@ -200,18 +230,24 @@ func (e *Engine) EachBook(f func(from int64, b *pricebook.Book)) {
 // book it was admitted under (D6).
 func (e *Engine) rates(start int64) account.Rates {
 	return func(number uint16) (*pricebook.Operation, bool) {
-		name := e.OperationName(number)
-		e.metaLock.RLock()
-		defer e.metaLock.RUnlock()
-		for _, b := range slices.Backward(e.books) {
-			if b.From <= start {
-				if op, ok := b.Book.Operation(name); ok && op.Funding == pricebook.PayPerUse {
-					return op, true
-				}
+		op, _ := e.priced(e.OperationName(number), start)
+		return op, op != nil
+	}
+}
+
+// priced finds the rates of a pay-per-use operation and the book that has them,
+// nil where there are none.
+func (e *Engine) priced(name string, at int64) (*pricebook.Operation, *pricebook.Book) {
+	e.metaLock.RLock()
+	defer e.metaLock.RUnlock()
+	for _, b := range slices.Backward(e.books) {
+		if b.From <= at {
+			if op, ok := b.Book.Operation(name); ok && op.Funding == pricebook.PayPerUse {
+				return op, b.Book
 			}
 		}
-		return nil, false
 	}
+	return nil, nil
 }
 
 // SetPolicy records how long grace and retention last from now on (D20).

@@ -3,6 +3,7 @@ package billing
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,7 @@ func TestScheduleRefusesAndTeaches(t *testing.T) {
 		{tagging(t, "0.01"), november, "2026-12-01T00:00:00Z"},                                                        // past
 		{offering(t, "0.60"), november.Add(2*time.Hour + time.Second), "2026-11-01T03:00:00Z"},                        // not at an hour
 		{offering(t, "0.60"), november.Add(time.Hour), "2026-11-01T02:00:00Z"},                                        // past
+		{tagging(t, "0.01"), december.AddDate(45, 0, 0), "2027-11-02 at the latest"},                                  // a mistyped year
 		{withBook(t, "currency: CNY\npay_per_use:\n  - {operations: [a/b], tiers: [{price: 1}]}\n"), december, "CNY"}, // D7
 	} {
 		err := r.SchedulePriceBook(c.book, c.from.Unix())
@@ -232,4 +234,42 @@ func TestABookEditedWhileDown(t *testing.T) {
 		t.Errorf("balance %d, want -201", a.Balance)
 	}
 	r.survives(t)
+}
+
+// TestOperationThatComesBack: a late call of an operation that the month's books
+// do not have is priced by an older one, which the statement names; where it comes
+// back with other rates, it waits for the next month (D6, D35).
+func TestOperationThatComesBack(t *testing.T) {
+	for _, basis := range []string{"payg", "all_successful"} {
+		r := openRig(t, t.TempDir(), november)
+		defer func() { r.close(t) }()
+		r.must(t, "a", &account.CreateAccount{CreditLimit: "100.00"})
+		with := func(price string) *pricebook.Book {
+			return withBook(t, "currency: USD\npay_per_use:\n  - {operations: [recognition/image-tagging], tiers: [{price: 0.01}]}\n"+
+				"  - {operations: [r/other], tier_basis: "+basis+", tiers: [{price: "+price+"}]}\n")
+		}
+		if err := errors.Join(r.SchedulePriceBook(with("1.00"), december.Unix()),
+			r.SchedulePriceBook(tagging(t, "0.01"), december.AddDate(0, 1, 0).Unix())); err != nil {
+			t.Fatal(err)
+		}
+		january := december.AddDate(0, 1, 0)
+		number, _ := r.OperationNumber("r/other")
+		late := account.Count{Line: account.Line{Account: 1, Operation: number, Kind: account.PayPerUse}, Calls: 1}
+		r.now = january.Add(time.Hour).UnixNano()
+		r.settle(t, january.Unix(), late)
+		if from := r.named(t, with("3.00")); from != february.Unix() {
+			t.Errorf("%s: back at another price from %s", basis, time.Unix(from, 0).UTC())
+		}
+		if from := r.bookStart(with("1.00"), 0); from != february.Unix() {
+			t.Errorf("%s: books keep their order: %d", basis, from)
+		}
+		r.now = january.Add(4 * time.Hour).UnixNano()
+		r.settle(t, january.Unix()+3*hour, late)
+		r.live(t, february.Unix()+hour)
+		s, err := r.Statement("a", 202701)
+		if err != nil || s.Usage != "2.00" || !slices.Equal(s.BookHashes, []string{with("1.00").Hash, tagging(t, "0.01").Hash}) {
+			t.Errorf("%s: %s by %v, %v", basis, s.Usage, s.BookHashes, err)
+		}
+		r.survives(t)
+	}
 }

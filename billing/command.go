@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/tallygate/tallygate/account"
@@ -118,15 +119,21 @@ func (e *Engine) accept(req Request, in commandInput) (Result, error) {
 		return Result{}, err
 	}
 	in.Command = encode(req.Command)
+	answer, err := json.Marshal(effects.Answer) // what can fail fails before the journal has it
+	if err == nil {
+		err = b.fits(next)
+	}
+	if err != nil {
+		e.restore(b, number, req.Command)
+		return Result{}, err
+	}
 	rec, err := e.record(at, inputCommand, in)
 	if err != nil {
 		e.restore(b, number, req.Command)
 		return Result{}, err
 	}
-	if err := e.take(b, rec, in, next, effects); err != nil {
-		return Result{}, err
-	}
-	return Result{JSON: encode(effects.Answer), Input: rec.Seq}, nil
+	e.take(b, rec, in, next, effects, answer)
+	return Result{JSON: answer, Input: rec.Seq}, nil
 }
 
 // judge tries a command on its account. One that leaves less room for images
@@ -229,7 +236,7 @@ func (e *Engine) trialTaken(customer string) bool {
 }
 
 // take makes the effects of a journalled command those of the block.
-func (e *Engine) take(b *block, rec journal.Record, in commandInput, next *account.Account, effects account.Effects) error {
+func (e *Engine) take(b *block, rec journal.Record, in commandInput, next *account.Account, effects account.Effects, answer []byte) {
 	before := b.account(next.Number)
 	b.accounts[next.Number%ledger.BlockSize] = next
 	b.folded, b.dirty = rec.Seq, true
@@ -242,10 +249,6 @@ func (e *Engine) take(b *block, rec journal.Record, in commandInput, next *accou
 		added.Accounts = map[string]uint32{next.ID: next.Number}
 	}
 	if len(in.Key) == 32 {
-		answer, err := json.Marshal(effects.Answer)
-		if err != nil {
-			return fmt.Errorf("encoding the answer: %w", err)
-		}
 		added.Answers = []ledger.Answer{{Key: [32]byte(in.Key), Content: [32]byte(in.Content), Input: rec.Seq, JSON: answer}}
 	}
 	added.Keys = e.changedKeys(before, next)
@@ -257,7 +260,6 @@ func (e *Engine) take(b *block, rec journal.Record, in commandInput, next *accou
 		e.Watcher.AccountChanged(next)
 		e.tellEvents(b, effects.Events)
 	}
-	return nil
 }
 
 // add merges effects into what the next flush takes.
@@ -294,18 +296,20 @@ func (e *Engine) noteApplied(seq uint64, number uint32) {
 
 // changedKeys lists the keys that came and went, and tells the watcher.
 func (e *Engine) changedKeys(before, after *account.Account) map[[32]byte]uint32 {
+	if before != nil && slices.Equal(before.Keys, after.Keys) {
+		return nil
+	}
 	changed := make(map[[32]byte]uint32)
-	if before != nil {
-		for _, k := range before.Keys {
-			if !hasKey(after, k) {
-				changed[k.Hash] = 0
-				e.keyRemoved(k)
-			}
+	had, has := hashes(before), hashes(after)
+	for hash, k := range had {
+		if _, stays := has[hash]; !stays {
+			changed[hash] = 0
+			e.keyRemoved(k)
 		}
 	}
-	for _, k := range after.Keys {
-		if before == nil || !hasKey(before, k) {
-			changed[k.Hash] = after.Number
+	for hash, k := range has {
+		if _, known := had[hash]; !known {
+			changed[hash] = after.Number
 			e.keyAdded(after, k)
 		}
 	}
@@ -324,11 +328,13 @@ func (e *Engine) keyRemoved(k account.Key) {
 	}
 }
 
-func hasKey(a *account.Account, key account.Key) bool {
-	for _, k := range a.Keys {
-		if k.Hash == key.Hash {
-			return true
+// hashes are the keys of an account, which may be nil.
+func hashes(a *account.Account) map[[32]byte]account.Key {
+	keys := map[[32]byte]account.Key{}
+	if a != nil {
+		for _, k := range a.Keys {
+			keys[k.Hash] = k
 		}
 	}
-	return false
+	return keys
 }

@@ -297,3 +297,23 @@ func TestWhatIsDueInAMonthComesBeforeItsEnd(t *testing.T) {
 		}
 	}
 }
+
+// TestAMonthInWhichNothingHappened has no number, and is closed all the same once
+// it is settled: nothing comes into it any more (D37).
+func TestAMonthInWhichNothingHappened(t *testing.T) {
+	r := openRig(t, t.TempDir(), november)
+	defer func() { r.close(t) }()
+	r.must(t, "a", &account.CreateAccount{})
+	r.must(t, "a", &account.TopUp{Amount: "5.00", Reference: "r"})
+	r.live(t, december.AddDate(0, 1, 0).Unix()-hour)
+	for n, want := range []bool{false, true} {
+		s, err := r.Statement("a", 202612)
+		if err != nil || s.Closed != want || s.Number != "" || s.Opening != "5.00" || s.Closing != "5.00" {
+			t.Errorf("%d: %+v, %v", n, s, err)
+		}
+		r.live(t, december.AddDate(0, 1, 0).Unix())
+	}
+	if s, err := r.Statement("a", 202701); err != nil || s.Closed {
+		t.Errorf("the running month is closed: %v", err)
+	}
+}

@@ -1,6 +1,9 @@
 package billing
 
-import "github.com/tallygate/tallygate/ledger"
+import (
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/ledger"
+)
 
 // stepBytes bounds a commit, by a guess that is rather too high: within what a
 // transaction of an embedded store holds. It is a variable so that tests can
@@ -80,9 +83,42 @@ func join(a, b ledger.Step) ledger.Step {
 	return a
 }
 
+// blockBytes bounds a block by the same guess: a store takes it as one value, of at
+// most 16 MiB. It is a variable so that tests can make blocks small.
+var blockBytes = 8 << 20
+
+// fits refuses what makes a block too large for the store: it could never be
+// folded, and every command would wait for it.
+func (b *block) fits(next *account.Account) error {
+	size := sizeOfAccount(next)
+	if old := b.account(next.Number); old != nil && size <= sizeOfAccount(old) {
+		return nil
+	}
+	for _, a := range b.accounts {
+		if a != nil && a.Number != next.Number {
+			size += sizeOfAccount(a)
+		}
+	}
+	if size <= blockBytes {
+		return nil
+	}
+	return &account.Error{Why: account.Conflict, Field: "account",
+		Text: "the ledger has no room for more keys, packages and terms beside those of the accounts opened with it: revoke keys that are not used"}
+}
+
+// value is what most things take.
+const value = 64
+
+func sizeOfAccount(a *account.Account) int {
+	size := 3*value + len(a.Usage)*value + (len(a.Packages)+len(a.Subscriptions)+len(a.Instances)+len(a.Rows))*2*value
+	for _, k := range a.Keys {
+		size += 2*value + len(k.ID) + len(k.Instance) + len(k.Label)
+	}
+	return size
+}
+
 // sizeOf guesses what a step takes in the store, keys included.
 func sizeOf(s ledger.Step) int {
-	const value = 64
 	size := 0
 	if s.Meta != nil {
 		size += value
@@ -93,7 +129,7 @@ func sizeOf(s ledger.Step) int {
 	for _, b := range s.Blocks {
 		size += value
 		for _, a := range b.Accounts {
-			size += 3*value + len(a.Usage)*value + (len(a.Packages)+len(a.Subscriptions)+len(a.Instances)+len(a.Rows))*2*value + len(a.Keys)*4*value
+			size += sizeOfAccount(a)
 		}
 	}
 	for _, h := range s.Hours {

@@ -3,6 +3,7 @@ package billing
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -215,7 +216,12 @@ func (e *Engine) foldCommand(rec journal.Record) error {
 	if err != nil {
 		return err
 	}
-	return e.take(b, rec, in, next, effects)
+	answer, err := json.Marshal(effects.Answer)
+	if err != nil {
+		return fmt.Errorf("encoding the answer: %w", err)
+	}
+	e.take(b, rec, in, next, effects, answer)
+	return nil
 }
 
 // folds reports whether a block is folded at all.

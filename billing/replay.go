@@ -47,34 +47,47 @@ type ReplayHour struct {
 }
 
 // Replay reads the journal and the sealed files of the month. It does not look
-// at what the ledger has settled, but for the statement to compare with.
+// at what the ledger has settled, but for the statement to compare with: again, if
+// a period was settled in between.
 func (e *Engine) Replay(ctx context.Context, id string, month rating.Month, operation string) (Replay, error) {
+	for {
+		settled := e.Meta().Settled
+		r, closed, err := e.replay(ctx, id, month, operation, settled)
+		if err != nil || closed || e.Meta().Settled == settled {
+			return r, err
+		}
+	}
+}
+
+// replay goes up to an instant. It also says whether the month is closed: then
+// nothing can come in between.
+func (e *Engine) replay(ctx context.Context, id string, month rating.Month, operation string, until int64) (r Replay, closed bool, err error) {
 	st, err := e.Statement(id, month)
 	if err != nil {
-		return Replay{}, err
+		return r, false, err
 	}
 	a, err := e.Account(id)
 	if err != nil {
-		return Replay{}, err
+		return r, false, err
 	}
-	r := Replay{Account: a.ID, Month: month, Operation: operation, PriceBooks: st.BookHashes, Hours: []ReplayHour{},
+	r = Replay{Account: a.ID, Month: month, Operation: operation, PriceBooks: st.BookHashes, Hours: []ReplayHour{},
 		Statement: e.Currency.Format(0)}
 	for _, l := range st.Lines {
 		if l.Operation == operation && l.Funding == rating.FundingPayPerUse {
 			r.Statement = l.Amount
 		}
 	}
-	sum, err := e.replayHours(ctx, a.Number, &r)
+	sum, err := e.replayHours(ctx, a.Number, &r, until)
 	if err != nil {
-		return Replay{}, err
+		return r, false, err
 	}
 	r.Debited = e.Currency.Format(sum)
 	r.Same = r.Debited == r.Statement
-	return r, nil
+	return r, st.Closed, nil
 }
 
-// replayHours walks the journal for the month's sealed files.
-func (e *Engine) replayHours(ctx context.Context, number uint32, r *Replay) (sum money.Amount, err error) {
+// replayHours walks the journal for the month's sealed files up to an instant.
+func (e *Engine) replayHours(ctx context.Context, number uint32, r *Replay, until int64) (sum money.Amount, err error) {
 	start, end := rating.MonthBounds(r.Month, e.Zone)
 	var month rating.Accrual
 	for rec, err := range e.Journal.Read(1) {
@@ -91,7 +104,7 @@ func (e *Engine) replayHours(ctx context.Context, number uint32, r *Replay) (sum
 		if err != nil {
 			return 0, err
 		}
-		if in.File == "" || in.Start < start || in.Start >= end {
+		if in.File == "" || in.Start < start || in.Start >= min(end, until) {
 			continue
 		}
 		debit, err := e.replayHour(number, in, &month, r)

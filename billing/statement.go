@@ -17,11 +17,12 @@ import (
 // is settled so far.
 func (e *Engine) Statement(id string, month rating.Month) (rating.Statement, error) {
 	start, _ := rating.MonthBounds(month, e.Zone)
+	settled := e.Meta().Settled // before the history, which then has all of it
 	h, err := e.history(id, start)
 	if err != nil {
 		return rating.Statement{}, err
 	}
-	return e.statement(h, month)
+	return e.statement(h, month, settled)
 }
 
 // Statements are the closed months of an account, in order.
@@ -32,13 +33,16 @@ func (e *Engine) Statements(id string) ([]account.StatementRecord, error) {
 }
 
 // statement makes the statement of a month from a history that begins at its
-// start at the latest.
-func (e *Engine) statement(h history, month rating.Month) (rating.Statement, error) {
+// start at the latest, and has all that is settled until an instant.
+func (e *Engine) statement(h history, month rating.Month, settled int64) (rating.Statement, error) {
 	start, end := rating.MonthBounds(month, e.Zone)
 	in := rating.StatementInput{Account: h.account.ID, Customer: h.account.Customer, Month: month, Currency: e.Currency,
 		BookHashes: e.bookHashes(start, end), Ops: e.operations(end - 1), TierUse: new(rating.TierUse), Packages: h.offers()}
 	if err := h.setBalances(&in); err != nil {
 		return rating.Statement{}, err
+	}
+	if end <= settled && !h.open(month) { // nothing happened in it, and nothing will
+		in.Closed = true
 	}
 	if err := e.addUsage(&in, h, start, end); err != nil {
 		return rating.Statement{}, err
@@ -46,6 +50,7 @@ func (e *Engine) statement(h history, month rating.Month) (rating.Statement, err
 	if err := e.addMovements(&in, h, start, end); err != nil {
 		return rating.Statement{}, err
 	}
+	in.BookHashes = append(e.olderHashes(in, end), in.BookHashes...)
 	return rating.Build(in)
 }
 
@@ -77,6 +82,11 @@ func (h history) setBalances(in *rating.StatementInput) (err error) {
 		}
 	}
 	return nil
+}
+
+// open reports whether a month has movements or usage and is not closed.
+func (h history) open(month rating.Month) bool {
+	return slices.ContainsFunc(h.account.Months, func(m account.OpenMonth) bool { return m.Month == uint32(month) })
 }
 
 // offers names what each package was bought as. The movements know it for ever.
@@ -115,6 +125,24 @@ func (e *Engine) bookHashes(start, end int64) []string {
 			hashes = hashes[:len(hashes)-1]
 		}
 		hashes, last = append(hashes, b.Hash), from
+	})
+	return hashes
+}
+
+// olderHashes are those of the books that priced calls without being in force in
+// the month: of an operation that was dropped while its last calls ran (D6).
+func (e *Engine) olderHashes(in rating.StatementInput, end int64) []string {
+	used := map[string]bool{}
+	for _, u := range in.Usage {
+		if _, b := e.priced(u.Operation, end-1); b != nil && u.Funding == rating.FundingPayPerUse {
+			used[b.Hash] = true
+		}
+	}
+	var hashes []string
+	e.EachBook(func(_ int64, b *pricebook.Book) {
+		if used[b.Hash] && !slices.Contains(in.BookHashes, b.Hash) {
+			hashes, used[b.Hash] = append(hashes, b.Hash), false
+		}
 	})
 	return hashes
 }
