@@ -17,7 +17,10 @@ import (
 type body struct {
 	source  io.ReadCloser
 	left    int64 // bytes missing of the declared length; -1 = none declared
+	account uint32
+	observe bool // pass it on, whatever it says
 	spoiled atomic.Bool
+	memory  atomic.Int64 // that is reserved for held
 
 	mu     sync.Mutex // the proxy reads in a goroutine of its own
 	held   []byte     // read, and not passed on yet
@@ -31,6 +34,9 @@ type body struct {
 // errTooLong: what is looked for does not stand in as much of a body as may be
 // held back.
 var errTooLong = errors.New("the names stand too far back in the body")
+
+// errCrowded: too much is held back already.
+var errCrowded = errors.New("too much is held back of other bodies")
 
 // isAmbiguous reports whether a body was read, and does not say clearly what it
 // should.
@@ -57,7 +63,10 @@ func (b *body) fill(limit int, known func() bool) error {
 			return errTooLong
 		}
 		at := len(b.held)
-		b.held = slices.Grow(b.held, chunk)[:min(at+chunk, limit)]
+		if !b.grow(limit) {
+			return errCrowded
+		}
+		b.held = b.held[:min(at+chunk, limit)]
 		n, err := b.source.Read(b.held[at:])
 		b.held = b.held[:at+n]
 		if b.err = b.look(b.held[at:], err); b.spoiled.Load() {
@@ -65,6 +74,32 @@ func (b *body) fill(limit int, known func() bool) error {
 		}
 	}
 	return nil
+}
+
+// grow makes room for a chunk more: twice as much each time, or most of the
+// memory would be what was copied from.
+func (b *body) grow(limit int) bool {
+	at := len(b.held)
+	if cap(b.held)-at >= chunk {
+		return true
+	}
+	more := max(chunk, min(at, limit-at))
+	if at > 0 {
+		if !heldBack.take(b.account, more, limit) {
+			return false
+		}
+		b.memory.Add(int64(more))
+	}
+	b.held = slices.Grow(b.held, more)
+	return true
+}
+
+// free gives back the memory that is reserved, when it is needed no more or the
+// call has ended.
+func (b *body) free() {
+	if b != nil {
+		heldBack.give(b.account, int(b.memory.Swap(0)))
+	}
 }
 
 // Read passes the body on.
@@ -75,6 +110,7 @@ func (b *body) Read(p []byte) (int, error) {
 		n := copy(p, b.held)
 		if b.held = b.held[n:]; len(b.held) == 0 {
 			b.held = nil
+			b.free()
 		}
 		return n, nil
 	}
@@ -82,7 +118,14 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	n, err := b.source.Read(p)
-	if b.err = b.look(p[:n], err); b.spoiled.Load() {
+	wrong := b.look(p[:n], err)
+	switch {
+	case !b.spoiled.Load():
+		b.err = err
+	case b.observe:
+		b.gone, b.err = true, err
+	default:
+		b.err = wrong
 		return 0, b.err
 	}
 	if b.learn != nil {

@@ -124,11 +124,14 @@ type Images struct {
 
 	// Buffer is how much of a body is held back, in bytes, where its names must
 	// be known before it is forwarded: that of a delete, and of an add for
-	// which there is no room unless it overwrites. Default: 8 MiB.
+	// which there is no room unless it overwrites. Default: 8 MiB. What all
+	// bodies and those of one account may take of the memory is bounded, too
+	// (heldBack): beyond it there is a 503.
 	Buffer int `json:"buffer,omitempty"`
 
 	// Wait is how long adds and deletes that may touch the same images wait for
-	// one another. Default: 5s.
+	// one another, and for the upstream when their client has left. What has
+	// not been answered by then is listed as uncertain. Default: 5s.
 	Wait caddy.Duration `json:"wait,omitempty"`
 }
 

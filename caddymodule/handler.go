@@ -86,6 +86,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	b := h.bind()
 	a, err := h.admit(b, op, r)
+	defer a.body.free()
 	if err != nil {
 		h.hideKeys(r)
 		return err

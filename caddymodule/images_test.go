@@ -237,6 +237,68 @@ func TestInstanceInTheBody(t *testing.T) {
 	}
 }
 
+// TestInstanceInTheQueryAndAForm: what the query names, a form must not name as
+// well, or the upstream may believe that.
+func TestInstanceInTheQueryAndAForm(t *testing.T) {
+	served := make(chan string, 10)
+	s := serve(t, shopMeter("instance shop/* query i", "product query p\npicture query n"), "reverse_proxy "+newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		served <- r.FormValue("i")
+		io.WriteString(w, `{"Success":true}`)
+	}))
+	for _, c := range []struct {
+		path, contentType, body string
+		status                  int
+	}{
+		{"/search?i=a", formType, "x=1", 200},
+		{"/search?i=a", "", "i=b", 200}, // which nobody takes for a form
+		{"/search?i=a", "application/octet-stream", "i=b", 200},
+		{"/search?i=a", formType, "x=1&i=b", 502},
+		{"/search?i=a", formType, "I[]=b", 502},
+		{"/search?i=a", formType + "; charset=utf-16", "x=1", 403},
+		{"/search?i=a", "multipart/form-data; boundary=X", "--X\r\nContent-Disposition: form-data; name=i\r\n\r\nb\r\n--X--", 502},
+		{"/add?i=a&p=p&n=1", formType, "x=1&p=q", 502},
+		{"/add?i=a&p=p&n=1", formType, "x=1", 200},
+	} {
+		s.send(t, c.path, c.body, c.status, "Content-Type", c.contentType)
+		for len(served) > 0 {
+			if got := <-served; c.status == 200 && got != "a" {
+				t.Errorf("%s %q: %q was served", c.path, c.body, got)
+			}
+		}
+	}
+	s.expect(t, dora, map[string]int{"subscription": 4, "failed-upstream": 4, "wrong-instance": 1})
+	if s.set.has("a", "p/1") == nil || len(s.set.images) != 1 {
+		t.Errorf("%v", s.set.images)
+	}
+}
+
+// TestNamesThatAreNotForwarded: a header field that the client declares to be for
+// this connection only does not reach the upstream, so it names nothing.
+func TestNamesThatAreNotForwarded(t *testing.T) {
+	served := make(chan http.Header, 10)
+	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		served <- r.Header
+		io.WriteString(w, `{"Success":true}`)
+	})
+	for _, c := range []struct{ instance, images, headers, body string }{
+		{"instance shop/* header X-Instance", "product header X-Product", "X-Instance: a\r\nX-Product: p\r\nConnection: close, x-instance", ""},
+		{"instance shop/* header X-Instance", "product header X-Product", "X-Instance: a\r\nX-Product: p\r\nConnection: close\r\nConnection:\tX-Product ,y", ""},
+		{byForm, inForm, "Content-Type: " + formType + "\r\nConnection: close, Content-Type", "InstanceName=a&ProductId=p"},
+		{"instance shop/* query i", "product query p", "Content-Type: " + formType + "\r\nConnection: close, Content-Type", "x=1"},
+	} {
+		s := serve(t, shopMeter(c.instance, c.images), "reverse_proxy "+up)
+		conn := s.raw(t, fmt.Sprintf("POST /add?%s HTTP/1.1\r\nHost: x\r\nX-Api-Key: dora\r\n%s\r\nContent-Length: %d\r\n\r\n%s",
+			map[bool]string{true: "i=a&p=p"}[c.body == "x=1"], c.headers, len(c.body), c.body))
+		answer, err := io.ReadAll(conn)
+		if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 403 ")) || len(served) > 0 {
+			t.Errorf("%q: %.100s, %v, forwarded %v", c.headers, answer, err, len(served) > 0)
+		}
+		for len(served) > 0 {
+			t.Log(<-served)
+		}
+	}
+}
+
 // TestSecondNameFarBack: once the call is under way, a body that names something
 // else never arrives whole, and the call never counts.
 func TestSecondNameFarBack(t *testing.T) {
@@ -506,6 +568,60 @@ func TestChangeIsRecordedBeforeTheLastByte(t *testing.T) {
 	}
 }
 
+// TestSecondNameAfterTheAnswerBegan: an upstream that has said success may have
+// what the body said until then. To spoil the rest is no way to hide it.
+func TestSecondNameAfterTheAnswerBegan(t *testing.T) {
+	began := make(chan struct{})
+	s := serve(t, shopMeter(byForm, inForm), "reverse_proxy "+newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		http.NewResponseController(w).EnableFullDuplex()
+		io.WriteString(w, `{"Success":true`)
+		w.(http.Flusher).Flush()
+		close(began)
+		io.ReadAll(r.Body)
+		io.WriteString(w, `}`)
+	})+" {\nflush_interval -1\n}")
+	body, send := io.Pipe()
+	client := &http.Transport{Protocols: new(http.Protocols)}
+	client.Protocols.SetUnencryptedHTTP2(true) // HTTP/1 servers read the rest of a body before they answer
+	defer client.CloseIdleConnections()
+	go io.WriteString(send, "InstanceName=a&ProductId=p&PicName=1&x=y")
+	res, err := client.RoundTrip(s.request(t, "POST", "/add", body, "X-Api-Key", "dora", "Content-Type", formType))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	<-began
+	io.WriteString(send, "&ProductId=q&z=1")
+	s.expect(t, dora, map[string]int{"failed-upstream": 1})
+	if s.set.uncertain != 1 {
+		t.Errorf("%d uncertain", s.set.uncertain)
+	}
+}
+
+// TestUpstreamDiesAfterItsSuccess: in the middle of its answer. The call is not
+// counted (D3), and the image may be there.
+func TestUpstreamDiesAfterItsSuccess(t *testing.T) {
+	s := shop(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Length", "100")
+		io.WriteString(w, `{"Success":`+r.Header.Get("X-Answer"))
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	for n, answer := range []string{"true", "false}"} {
+		res, err := http.DefaultTransport.RoundTrip(s.request(t, "POST", "/add", strings.NewReader("InstanceName=a&ProductId=p"),
+			"X-Api-Key", "dora", "Content-Type", formType, "X-Answer", answer))
+		if err == nil {
+			io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+		}
+		s.expect(t, dora, map[string]int{"failed-truncated": n + 1})
+	}
+	if s.set.uncertain != 2 {
+		t.Errorf("%d uncertain", s.set.uncertain)
+	}
+}
+
 // TestAnswerBeforeTheBody: the upstream says success without having read what it
 // adds.
 func TestAnswerBeforeTheBody(t *testing.T) {
@@ -569,6 +685,16 @@ func TestObserveNames(t *testing.T) {
 		t.Error(got)
 	}
 	s.expect(t, dora, map[string]int{"subscription": 2, "observed image-capacity": 2, "observed wrong-instance": 3})
+	for _, body := range []string{"InstanceName=b&x=" + pad + "&InstanceName=a&y=" + pad, "InstanceName=b&ProductId=p&x=" + pad + ";"} { // too late
+		s.send(t, "/add", body, 200)
+		if got := <-bodies; got != body {
+			t.Errorf("%d bytes arrived of %d: %.50s", len(got), len(body), body)
+		}
+	}
+	s.expect(t, dora, map[string]int{"subscription": 2, "observed image-capacity": 2, "observed wrong-instance": 3, "failed-upstream": 2})
+	if s.set.uncertain != 2 {
+		t.Errorf("%d uncertain", s.set.uncertain)
+	}
 }
 
 // TestRequestTooLarge: what an earlier handler says of the body is passed on.

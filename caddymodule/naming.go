@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -116,7 +117,7 @@ func (f Field) in(r *http.Request) (string, bool) {
 		if len(values) == 0 {
 			return "", true
 		}
-		return values[0], len(values) == 1
+		return values[0], len(values) == 1 && forwarded(r.Header, f.Name)
 	}
 	_, url := original(r)
 	value, clear := route.Parameter(url.RawQuery, f.Name)
@@ -126,9 +127,24 @@ func (f Field) in(r *http.Request) (string, bool) {
 	return value, clear
 }
 
+// forwarded reports whether a header field reaches the upstream: a proxy drops
+// what the client declares to be for this connection only (RFC 9110, 7.6.1).
+func forwarded(h http.Header, name string) bool {
+	for _, list := range h["Connection"] {
+		for option := range strings.SplitSeq(list, ",") {
+			if strings.EqualFold(strings.TrimSpace(option), name) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // reads reports whether more has to be read than where the instance stands
-// outside of the body.
-func (n *naming) reads() bool { return n != nil && (n.images || n.kind != 0) }
+// outside of the body: what stands in the query must not stand in a form as well.
+func (n *naming) reads() bool {
+	return n != nil && (n.images || n.kind != 0 || n.instance.From == fromQuery)
+}
 
 // admit asks the meter about a call whose request has to be read to know what it
 // is for. The body is held back until the instance is known, and where an image
@@ -136,11 +152,16 @@ func (n *naming) reads() bool { return n != nil && (n.images || n.kind != 0) }
 func (n *naming) admit(m *meter.Meter, r *http.Request, call meter.Call) (a admission, err error) {
 	call.Images = n.images && m.KeepsImages(call.Operation)
 	s, clear := n.open(r, call.Images)
+	if s.body != nil {
+		s.body.account, s.body.observe = call.Key.Account(), call.Observe
+	}
 	if clear {
 		call.Instance, clear, err = s.instance()
 	}
 	a.body = s.body
 	switch {
+	case errors.Is(err, errCrowded):
+		a.verdict, err = m.Refuse(call, account.MeteringUnavailable), nil
 	case err != nil:
 		return a, err
 	case !clear:
@@ -164,6 +185,9 @@ func (s *subject) ready(m *meter.Meter, r *http.Request, a *admission) error {
 		case err == nil:
 		case errors.Is(err, errTooLong) && a.verdict.Class == meter.ClassAdd:
 			m.Withdraw(&a.hold, &a.verdict, account.ImageCapacity)
+			return nil
+		case errors.Is(err, errCrowded):
+			m.Withdraw(&a.hold, &a.verdict, account.MeteringUnavailable)
 			return nil
 		case isAmbiguous(err):
 			m.Withdraw(&a.hold, &a.verdict, account.WrongInstance)

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -31,28 +32,47 @@ func (n *naming) open(r *http.Request, images bool) (s subject, clear bool) {
 		fields = fields[:1]
 	}
 	wanted := make([]string, len(fields))
-	inBody := false
+	inBody, inQuery := false, false
 	for i, f := range fields {
 		if s.said[i], clear = f.in(r); !clear {
 			return s, false
 		}
-		if f.inBody() {
+		switch {
+		case f.inBody():
 			wanted[i], inBody = f.Name, true
+		case f.From == fromQuery:
+			wanted[i], inQuery = f.Name, true
 		}
 	}
-	if !inBody || r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+	if !inBody && !(inQuery && sendsForm(r)) || r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		return s, true
 	}
-	if !plain(r.Header["Content-Encoding"]) || len(r.Header["Content-Type"]) != 1 {
+	if !plain(r.Header["Content-Encoding"]) || len(r.Header["Content-Type"]) != 1 || !forwarded(r.Header, "Content-Type") {
 		return s, false
 	}
-	parser, err := names.New(r.Header["Content-Type"][0], n.kind, wanted)
+	kind := names.Form
+	if inBody {
+		kind = n.kind
+	}
+	parser, err := names.New(r.Header["Content-Type"][0], kind, wanted)
 	if err != nil {
 		return s, false
+	}
+	for i, f := range fields {
+		if f.From == fromQuery {
+			parser.Elsewhere(i)
+		}
 	}
 	s.body = &body{source: r.Body, left: r.ContentLength, parser: parser}
 	r.Body = s.body
 	return s, true
+}
+
+// sendsForm reports whether some server may look for a name of the query in the
+// body as well, and believe that (Go's FormValue, PHP's $_REQUEST).
+func sendsForm(r *http.Request) bool {
+	types := strings.ToLower(strings.Join(r.Header["Content-Type"], ","))
+	return strings.Contains(types, "form-urlencoded") || strings.Contains(types, "form-data")
 }
 
 // plain reports whether a body is not compressed.
@@ -84,6 +104,9 @@ func (s *subject) instance() (name string, clear bool, err error) {
 	err = s.body.fill(s.naming.prefix, func() bool { _, known := s.value(theInstance); return known })
 	if isAmbiguous(err) {
 		return "", false, nil
+	}
+	if errors.Is(err, errCrowded) {
+		return "", false, err
 	}
 	if err != nil {
 		return "", false, unreadable(err)

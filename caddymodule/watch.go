@@ -23,6 +23,8 @@ type watch struct {
 	body    *body
 	rule    *outcome.Rule
 
+	patience patience
+
 	limit, remaining uint32 // of the rate, for its fields; 0 = none
 	status           int    // the first from 200 up, or 101; 0 = none yet
 	left             int64  // bytes missing of the declared length; -1 = none declared
@@ -51,6 +53,9 @@ func (h *Handler) watch(w http.ResponseWriter, r *http.Request, m *meter.Meter, 
 	if !h.observe {
 		c.limit, c.remaining = a.verdict.Limit, a.verdict.Remaining
 	}
+	if a.hold.HasImage() {
+		c.patience.wait = op.naming.wait
+	}
 	if len(op.rule.Members) > 0 {
 		askForReadable(r.Header)
 		c.tap.open = true
@@ -62,7 +67,9 @@ func (h *Handler) watch(w http.ResponseWriter, r *http.Request, m *meter.Meter, 
 func (w *watch) run(next caddyhttp.Handler) (err error) {
 	returned := false
 	defer func() { w.end(returned, err) }()
-	err = next.ServeHTTP(w, w.request)
+	r, done := w.patience.request(w.request)
+	defer done()
+	err = next.ServeHTTP(w, r)
 	returned = true
 	return err
 }
@@ -178,19 +185,33 @@ func (w *watch) end(returned bool, err error) {
 
 func (w *watch) encoding() string { return w.Header().Get("Content-Encoding") }
 
-// settle counts the call if why is 0, and otherwise gives back what it held.
+// settle counts the call if why is 0, and otherwise gives back what it held, but
+// for an image that the upstream may have.
 func (w *watch) settle(why account.Kind) {
 	if w.settled {
 		return
 	}
 	w.settled = true
 	w.tap.close()
+	doubtful := w.doubtful(why)
 	if w.body.broken() { // it named two things: whatever the upstream made of it
 		why = account.FailedUpstream
 	}
-	if why == 0 {
+	switch {
+	case why == 0:
 		w.meter.Post(&w.hold)
-	} else {
+	case doubtful:
+		w.meter.Doubt(&w.hold, why)
+	default:
 		w.meter.Release(&w.hold, why)
 	}
+}
+
+// doubtful reports whether the upstream may have done what it was asked, should
+// the call not count: it began to say so, and was not heard to the end, or its
+// answer was not waited for.
+func (w *watch) doubtful(why account.Kind) bool {
+	began := w.status != 0 && w.rule.OfStatus(w.status) == 0
+	unheard := why == 0 || why == account.FailedTruncated || why == account.FailedUpstream
+	return began && unheard || w.patience.lost.Load()
 }

@@ -56,6 +56,7 @@ type imageHold struct {
 	names    ImageNames
 	turn     *turn  // nil before Ready
 	intent   uint64 // 0 = none
+	doubtful bool   // nobody knows whether the upstream has done it
 }
 
 // KeepsImages reports whether the calls of an operation change images, by the
@@ -196,11 +197,12 @@ func (m *Meter) leave(i *imageHold) {
 	}
 }
 
-// change is what a call that succeeded did. The account is locked.
+// change is what a call that succeeded did, or may have done. The account is
+// locked.
 func (i *imageHold) change() account.ImageChange {
 	c := account.ImageChange{Image: i.image(), Kind: account.ImageAdded}
 	switch {
-	case !i.names.Known(): // it was answered before its body was read
+	case i.doubtful, !i.names.Known(): // or it was answered before its body was read
 		c.Kind = account.ImageUncertain
 	case i.class == ClassDelete && i.names.Picture.Empty:
 		c.Kind, c.Picture = account.ProductDeleted, [16]byte{}

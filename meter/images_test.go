@@ -708,3 +708,25 @@ func TestOrderOfChanges(t *testing.T) {
 	}
 	s.holds(len(there), 0, 0)
 }
+
+// TestDoubt: a call of which nobody knows is not counted, and its image occupies
+// a place, also while the ledger cannot be told and after a restart.
+func TestDoubt(t *testing.T) {
+	s := newShop(t, 2)
+	h := s.must(opAdd, named("p", "a"))
+	s.Doubt(&h, account.FailedStatus)
+	s.holds(0, 1, 0)
+	if n := s.images.log.Len(); n != 0 {
+		t.Errorf("%d intents are open", n)
+	}
+	h = s.must(opAdd, named("p", "b"))
+	s.set.fail(true)
+	s.Doubt(&h, account.FailedStatus)
+	s.holds(0, 2, 0)
+	if n := s.images.log.Len(); n != 1 {
+		t.Errorf("%d intents are open while the ledger fails, want 1", n)
+	}
+	s.set.fail(false)
+	s.refused(opAdd, named("p", "c"), account.ImageCapacity)
+	s.holds(0, 2, 0)
+}

@@ -22,6 +22,14 @@ type Key struct {
 // Known reports whether the key names an account.
 func (k Key) Known() bool { return k.account != nil }
 
+// Account is the number of the account that a key names, 0 = none.
+func (k Key) Account() uint32 {
+	if k.account == nil {
+		return 0
+	}
+	return k.account.number
+}
+
 // keyTable finds keys by hash. Sharded, so that adding a key stalls nobody.
 type keyTable struct {
 	shards [256]struct {

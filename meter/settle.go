@@ -31,13 +31,33 @@ func (m *Meter) Post(h *Hold) {
 
 // Release gives back what the call held and counts why it was not billed.
 func (m *Meter) Release(h *Hold, why account.Kind) {
+	if i := h.image; i != nil {
+		i.account.mu.Lock()
+		m.leave(i)
+		i.account.mu.Unlock()
+		m.endIntent(i)
+	}
+	m.giveBack(h, why)
+}
+
+// Doubt releases an add or a delete of which nobody knows whether the upstream
+// has done it: its image is uncertain (D28).
+func (m *Meter) Doubt(h *Hold, why account.Kind) {
+	if i := h.image; i != nil {
+		i.account.mu.Lock()
+		i.doubtful = true
+		i.account.mu.Unlock()
+		m.recordChange(i)
+	}
+	m.giveBack(h, why)
+}
+
+func (m *Meter) giveBack(h *Hold, why account.Kind) {
 	a := h.account
 	a.mu.Lock()
 	a.give(h.line, h.period.month)
-	m.leave(h.image)
 	m.unbilled(h, account.Line{Account: a.number, Operation: h.line.Operation, Kind: why})
 	a.mu.Unlock()
-	m.endIntent(h.image)
 	h.period.inflight.Add(-1)
 }
 

@@ -3,12 +3,14 @@ package names
 import (
 	"bytes"
 	"mime"
+	"regexp"
 	"strings"
 )
 
 // multipartParser reads multipart/form-data, framed as clients frame it: lines
 // end with CRLF, nothing stands before the first boundary or after the last, no
-// header field is folded.
+// header field is folded. A boundary after half of a line's end is content to
+// some servers, and a boundary to others (PHP, Werkzeug): it is an error.
 type multipartParser struct {
 	fields
 	delimiter []byte // CRLF -- boundary
@@ -75,8 +77,12 @@ func (m *multipartParser) stretch(p []byte) []byte {
 		m.held = nil
 	}
 	i := bytes.Index(p, m.delimiter)
+	if m.stray(p, i) {
+		m.fail(ErrUnreadable)
+		return nil
+	}
 	if i < 0 {
-		keep := overlap(p, m.delimiter)
+		keep := m.pending(p)
 		m.content(p[:len(p)-keep])
 		m.held = append(m.held, p[len(p)-keep:]...)
 		return nil
@@ -91,6 +97,32 @@ func (m *multipartParser) stretch(p []byte) []byte {
 	}
 	m.state, m.head, m.unreal = afterDelimiter, m.head[:0], 0
 	return p[i+len(m.delimiter):]
+}
+
+// stray reports whether a boundary stands in p after a CR or an LF alone, before
+// the delimiter at i; -1 = there is none.
+func (m *multipartParser) stray(p []byte, i int) bool {
+	boundary := m.delimiter[2:]
+	for at := 0; ; at++ {
+		n := bytes.Index(p[at:], boundary)
+		if at += n; n < 0 || i >= 0 && at >= i {
+			return false
+		}
+		if at > 0 && (p[at-1] == '\n' || p[at-1] == '\r') {
+			return true
+		}
+	}
+}
+
+// pending is how many bytes at the end of p may begin a delimiter, or a stray
+// boundary.
+func (m *multipartParser) pending(p []byte) int {
+	n := max(overlap(p, m.delimiter), overlap(p, m.delimiter[1:]))
+	boundary := m.delimiter[2:]
+	if last := overlap(p, boundary); last < len(p) && p[len(p)-1-last] == '\r' {
+		n = max(n, last+1)
+	}
+	return n
 }
 
 // overlap is how many bytes at the end of p may begin a delimiter.
@@ -202,23 +234,32 @@ func parsePart(header string) (part, bool) {
 	return p, true
 }
 
-// disposition reads form-data; name="…". Escaped quotes and names in another
-// character set are read in more than one way.
+// disposition reads form-data; name="…"; filename="…". Escaped quotes, names in
+// another character set or in encoded words (Tomcat decodes them), and anything
+// else are read in more than one way.
 func (p *part) disposition(value string) bool {
 	lower := strings.ToLower(value)
 	if strings.Contains(value, `\"`) || strings.Contains(strings.ReplaceAll(lower, "filename*", ""), "name*") {
 		return false
 	}
 	media, params, err := mime.ParseMediaType(value)
-	if err != nil || media != "form-data" {
+	if err != nil || media != "form-data" || strings.Contains(params["name"], "=?") {
 		return false
 	}
-	p.name = params["name"]
-	if _, file := params["filename"]; file {
-		p.plain = false
+	for key, v := range params {
+		if key != "name" && key != "filename" || nameWithin.MatchString(v) {
+			return false
+		}
 	}
+	p.name = params["name"]
+	_, file := params["filename"]
+	p.plain = p.plain && !file && !strings.Contains(lower, "filename*")
 	return true
 }
+
+// nameWithin is what a server finds that looks for a name wherever it stands
+// (Formidable).
+var nameWithin = regexp.MustCompile(`(?i)\bname\s*=`)
 
 // control reports what may not stand in a header field.
 func control(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }

@@ -10,16 +10,17 @@
 // What a body says must be what every server behind the gateway would read, or
 // one customer could be served on another's plan. So a body is an error where two
 // servers could read two things: a field that stands twice, a name that differs
-// only in case or white space, a semicolon that may separate, an escape that is
-// none, JSON that is not JSON, a part that is framed oddly.
+// only in what some server overlooks (route.Alike), a semicolon that may
+// separate, an escape that is none, JSON that is not JSON, a part that is framed
+// oddly.
 package names
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"strings"
+
+	"github.com/tallygate/tallygate/meter/route"
 )
 
 // MaxValue is how long a value may be, in bytes, decoded.
@@ -47,6 +48,10 @@ type Parser interface {
 	// End says that the body is over.
 	End() error
 
+	// Elsewhere says that the i-th field stands outside of the body: it must not
+	// stand in it as well.
+	Elsewhere(i int)
+
 	// Value returns what the i-th field says, and whether it was read to its
 	// end. An empty value, a JSON null and, after End, a missing field are "".
 	Value(i int) (value string, known bool)
@@ -73,6 +78,9 @@ func newFields(wanted []string) fields {
 	}
 	return f
 }
+
+// Elsewhere says that a field has begun before the body.
+func (f *fields) Elsewhere(i int) { f.list[i].begun = true }
 
 // Value returns what a field says.
 func (f *fields) Value(i int) (string, bool) {
@@ -106,14 +114,10 @@ func (f *fields) begin(name []byte) int {
 	return nobodys
 }
 
-// alike reports whether a server that overlooks case, white space, escapes or
-// what follows a NUL would take one name for the other.
+// alike reports whether a server that overlooks something in a name would take
+// this one for the other.
 func alike(name []byte, wanted string) bool {
-	if len(name) < len(wanted) {
-		return false
-	}
-	name, _, _ = bytes.Cut(name, []byte{0})
-	return strings.EqualFold(strings.TrimSpace(strings.ReplaceAll(string(name), `\`, "")), wanted)
+	return len(name) >= len(wanted) && route.Alike(string(name), wanted)
 }
 
 // add adds to the value of a field.

@@ -92,6 +92,15 @@ var bodies = []struct{ contentType, body, want string }{
 	{formType, "InstanceName%00x=b", twice},
 	{formType, "InstanceName&InstanceName=b", twice},
 	{formType, "Instance-Name=x&XInstanceName=y&InstanceNames=z", `["" "" ""]`},
+	{formType, "InstanceName[]=b", twice},         // PHP, Rack, Node: a list
+	{formType, "InstanceName%5B0%5D[x=b", twice},  //
+	{formType, "[InstanceName]=b", twice},         // Rack, Node
+	{formType, "!InstanceName=b", twice},          // Spring
+	{formType, "\ufeffInstanceName=b", twice},     // Node
+	{formType, "%EF%BB%BFInstanceName=b", twice},  //
+	{formType, "\u0130nstanceName=b", twice},      // Java
+	{formType, "In\u017ftanceName=b", twice},      //
+	{formType, "InstanceNames[]=b", `["" "" ""]`}, // is another
 	{formType, "PicName=" + strings.Repeat("%61", MaxValue), `["" "" "` + strings.Repeat("a", MaxValue) + `"]`},
 	{formType, "PicName=" + strings.Repeat("a", MaxValue+1), tooLong},
 	{formType, strings.Repeat("a", MaxValue+1), tooLong},
@@ -132,6 +141,16 @@ var bodies = []struct{ contentType, body, want string }{
 	{multipartType, parts(disposition + `"PicContent"; filename="a.jpg"` + "\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8\r\n\r\n--XXY"), unreadable},
 	{multipartType, parts(disposition+`"PicContent"; filename="a.jpg"`+"\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8\r\n\r\n--", "InstanceName=b"), `["b" "" ""]`},
 	{multipartType, parts("InstanceName=a", "InstanceName=a"), twice},
+	{multipartType, parts("x=y\n--XX\n" + disposition + "InstanceName\n\na"), unreadable}, // PHP, Werkzeug
+	{multipartType, parts("x=y\r--XX\r" + disposition + "InstanceName\r\ra"), unreadable}, // Werkzeug
+	{multipartType, parts("x=y\n\r--XX"), unreadable},
+	{multipartType, parts("x=y--XX\r--X\n-\r\r\n-", "InstanceName=b"), `["b" "" ""]`},
+	{multipartType, parts(disposition + `'InstanceName'` + "\r\n\r\na"), twice},                              // PHP
+	{multipartType, parts(disposition + `"=?utf-8?q?InstanceName?="` + "\r\n\r\na"), unreadable},             // Tomcat
+	{multipartType, parts(disposition + `"x"; y="; name=InstanceName"` + "\r\n\r\na"), unreadable},           // Formidable
+	{multipartType, parts(disposition + `"x"; filename="a; Name =InstanceName"` + "\r\n\r\na"), unreadable},  //
+	{multipartType, parts(disposition + `"x"; filename="my filename=name.jpg"` + "\r\n\r\na"), `["" "" ""]`}, // is no name
+	{multipartType, parts(disposition + `InstanceName; filename*=x` + "\r\n\r\na"), unreadable},              // a file or not
 	{multipartType, parts("InstanceName=a", "instancename=b"), twice},
 	{multipartType, parts(disposition + "InstanceName\r\ncontent-type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\na"), `["a" "" ""]`},
 	{multipartType, parts(disposition + "InstanceName\r\nContent-Type: text/plain; charset=utf-16\r\n\r\na"), unreadable},
@@ -220,6 +239,11 @@ func TestContentTypes(t *testing.T) {
 		{"multipart/form-data", Form, false},
 		{"multipart/form-data; boundary=" + strings.Repeat("a", 71), Form, false},
 		{"multipart/mixed; boundary=a", Form, false},
+		{"multipart/form-data; charset=utf-8; boundary=a", Form, true},
+		{"multipart/form-data; xboundary=b; boundary=a", Form, false}, // PHP takes the first
+		{"multipart/form-data; boundary*=utf-8''b", Form, false},
+		{"multipart/form-data; boundary*0=a; boundary*1=b", Form, false},
+		{"application/x-www-form-urlencoded; x=\"charset=utf-7\"", Form, false},
 		{"", Form, false},
 		{"text/plain", Form, false},
 		{"application/json; charset=utf-8", JSON, true},
@@ -246,6 +270,31 @@ func TestErrorsAreFinal(t *testing.T) {
 	}
 	if _, known := p.Value(1); known {
 		t.Error("a field of an ambiguous body is known")
+	}
+}
+
+// A field that stands outside of the body must not stand in it as well.
+func TestElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ contentType, body, want string }{
+		{formType, "ProductId=p&x=1", `["" "p" ""]`},
+		{formType, "ProductId=p&InstanceName=b", twice},
+		{formType, "instancename=b", twice},
+		{jsonType, `{"InstanceName":"b"}`, twice},
+		{multipartType, parts("InstanceName=b"), twice},
+	} {
+		kind := Form
+		if c.contentType == jsonType {
+			kind = JSON
+		}
+		p, err := New(c.contentType, kind, wanted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Elsewhere(0)
+		if got := feed(p, []byte(c.body), 1<<20); got != c.want {
+			t.Errorf("%q: %s, want %s", c.body, got, c.want)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ const (
 // where the type is not of that kind, or in a character set but UTF-8.
 func New(contentType string, kind Kind, wanted []string) (Parser, error) {
 	media, params, err := mime.ParseMediaType(contentType)
-	if err != nil || !utf8Only(params["charset"]) {
+	if err != nil || !utf8Only(params["charset"]) || kind == Form && !formOnly(contentType, params) {
 		return nil, ErrUnreadable
 	}
 	switch {
@@ -30,6 +30,14 @@ func New(contentType string, kind Kind, wanted []string) (Parser, error) {
 		return newJSON(wanted), nil
 	}
 	return nil, ErrUnreadable
+}
+
+// formOnly accepts no parameter that some server may take for the boundary or
+// the character set, as PHP takes the first one whose name ends in boundary.
+func formOnly(contentType string, params map[string]string) bool {
+	delete(params, "charset")
+	_, bounded := params["boundary"]
+	return !strings.Contains(contentType, "*") && (len(params) == 0 || bounded && len(params) == 1)
 }
 
 // utf8Only accepts what is UTF-8 under every reading.

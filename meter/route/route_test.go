@@ -71,6 +71,8 @@ func TestMatch(t *testing.T) {
 		{"POST", "/", "Action=AddImage&%20Action=SearchImage", -1},
 		{"POST", "/", "Action=AddImage&+ACTION+=SearchImage", -1},
 		{"POST", "/", "Action%00x=SearchImage&Action=AddImage", -1},
+		{"POST", "/", "Action=AddImage&Action[]=SearchImage", -1},
+		{"POST", "/", "[Action]=SearchImage&Action=AddImage", -1},
 		{"POST", "/", "Action=AddImage&Actions=SearchImage", 5},
 		{"GET", "/", "Action=AddImage", 7},
 		{"POST", "/rpc", "Action=x", 10},
