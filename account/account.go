@@ -103,6 +103,7 @@ type BoughtPackage struct {
 type BoughtSubscription struct {
 	Number              uint32
 	Instance            string
+	Service             string // whose calls it pays for
 	Row                 string
 	Start, End          int64
 	TermStart           int64 // of the whole term, where a change cut it (D30)
@@ -110,6 +111,7 @@ type BoughtSubscription struct {
 	Search, Add, Delete uint32 // calls in any second (D27)
 	Months              uint32
 	Price               money.Amount // basis: what the whole term costs (D30)
+	Favour              int64        // of the roundings of its changes, see prorate
 	Trial               bool         // D29
 	Void                bool         // a change ended it
 }

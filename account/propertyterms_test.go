@@ -105,6 +105,7 @@ type term struct {
 	row                 string
 	whole, start, end   int64 // the whole term begins at whole, the row is in force from start
 	months, basis, rate int64
+	favour              *big.Int // of the roundings of its changes, in seconds of the whole term
 }
 
 // changed is what changing the terms costs at an instant, calculated once more
@@ -122,9 +123,19 @@ func changed(terms []term, now int64, row string, rate int64) (due int64, after 
 			after = append(after, s)
 			continue
 		}
-		n := new(big.Int).Mul(big.NewInt(rate*s.months-s.basis), big.NewInt(s.end-from))
-		due += roundOff(n, big.NewInt(s.end-s.whole)).Int64()
-		after = append(after, term{row, s.whole, from, s.end, s.months, rate * s.months, rate})
+		n, seconds := new(big.Int).Mul(big.NewInt(rate*s.months-s.basis), big.NewInt(s.end-from)), big.NewInt(s.end-s.whole)
+		cost := roundOff(n, seconds)
+		favour := new(big.Int).Sub(n, new(big.Int).Mul(cost, seconds))
+		if s.favour != nil {
+			favour.Add(favour, s.favour)
+		}
+		if most := new(big.Int).Lsh(seconds, 1); favour.CmpAbs(most) > 0 { // a unit is made up
+			unit := big.NewInt(int64(favour.Sign()))
+			cost.Add(cost, unit)
+			favour.Sub(favour, unit.Mul(unit, seconds))
+		}
+		due += cost.Int64()
+		after = append(after, term{row, s.whole, from, s.end, s.months, rate * s.months, rate, favour})
 	}
 	return due, after
 }
@@ -165,9 +176,9 @@ func TestProration(t *testing.T) {
 				start = terms[i-1].end
 			}
 			end := l.lastOf("shop").End
-			terms = append(terms, term{id, start, start, end, int64(months), basis, basis / int64(months)})
+			terms = append(terms, term{id, start, start, end, int64(months), basis, basis / int64(months), nil})
 		}
-		had, roundings := new(big.Rat), int64(0)
+		had, roundings, changes := new(big.Rat), int64(0), 0
 		for range rapid.IntRange(1, 6).Draw(t, "changes") {
 			was := now
 			now = rapid.Int64Range(now, terms[len(terms)-1].end-1).Draw(t, "now")
@@ -185,13 +196,18 @@ func TestProration(t *testing.T) {
 			if got := run(&ChangeSubscription{Instance: "shop", Row: to}); got != due {
 				t.Fatalf("%+v to %s at %d costs %d, should be %d", terms, to, now, got, due)
 			}
-			if alone {
-				if back := run(&ChangeSubscription{Instance: "shop", Row: running.Row}); back != -due {
-					t.Fatalf("%+v to %s at %d costs %d, and back %d", terms, to, now, due, back)
+			if paid, changes = paid+due, changes+1; alone {
+				back, before := changed(after, now, running.Row, rates[running.Row])
+				if got := run(&ChangeSubscription{Instance: "shop", Row: running.Row}); got != back || changes < 4 && back != -due {
+					t.Fatalf("%+v to %s at %d costs %d, and back %d, should be %d", terms, to, now, due, got, back)
 				}
-				run(&ChangeSubscription{Instance: "shop", Row: to})
+				due, after = changed(before, now, to, rates[to])
+				if got := run(&ChangeSubscription{Instance: "shop", Row: to}); got != due {
+					t.Fatalf("%+v to %s again costs %d, should be %d", before, to, got, due)
+				}
+				paid, changes = paid+back+due, changes+2
 			}
-			paid, terms, roundings = paid+due, after, roundings+int64(len(terms))
+			terms, roundings = after, roundings+int64(len(terms))
 		}
 		had.Add(had, worth(terms, now, math.MaxInt64))
 		off := had.Sub(had, new(big.Rat).SetInt64(paid))
@@ -211,4 +227,38 @@ func worth(terms []term, from, until int64) *big.Rat {
 		}
 	}
 	return sum
+}
+
+// TestRingsOfChanges: three changes within a second, each rounded in the
+// customer's favour, do not pay again and again: a term gives two minor units at
+// most (D30).
+func TestRingsOfChanges(t *testing.T) {
+	l := newLife(Policy{Law: Law{Grace: day, Retention: day}, Purchases: 1})
+	l.CreditLimit = math.MaxInt64
+	for _, r := range []OwnRow{{ID: "a", Price: 300_00}, {ID: "b", Price: 800_00}, {ID: "c", Price: 1500_00}} {
+		r.Service, r.MaxImages, r.Search, r.Add, r.Delete = "search", 1, 1, 1, 1
+		l.Rows = append(l.Rows, r)
+	}
+	do := func(at int64, c Command) {
+		if l.step(step{at: at, command: c}); l.refused != nil {
+			t.Fatal(l.refused)
+		}
+	}
+	do(lifeStart, &Subscribe{Instance: "shop", Row: "a", Months: 1})
+	paid, end := l.Balance, l.lastOf("shop").End
+	at := lifeStart + 1_000_000 // an instant at which a ring pays
+	for cost := int64(0); cost >= 0; at++ {
+		cost = 0
+		for _, difference := range []int64{500_00, 700_00, -1200_00} {
+			cost += roundOff(big.NewInt(difference*(end-at-1)), big.NewInt(end-lifeStart)).Int64()
+		}
+	}
+	for range 300 {
+		for _, row := range []string{"b", "c", "a"} {
+			do(at, &ChangeSubscription{Instance: "shop", Row: row})
+		}
+	}
+	if gain := l.Balance - paid; gain < -2 || gain > 2 {
+		t.Errorf("300 rings of changes moved the balance by %d minor units", gain)
+	}
 }

@@ -43,6 +43,9 @@ func (c *RenewSubscription) Apply(a *Account, e Env) (Effects, error) {
 	if err != nil {
 		return Effects{}, err
 	}
+	if err := sameService(last, row); err != nil {
+		return Effects{}, err
+	}
 	price, err := priceOf(row, c.Months)
 	if err != nil {
 		return Effects{}, err
@@ -122,6 +125,9 @@ func (c *ChangeSubscription) Apply(a *Account, e Env) (Effects, error) {
 	case row.id == old.Row:
 		return Effects{}, refuse(Conflict, "row", "%s has row %s already", c.Instance, row.id)
 	}
+	if err := sameService(*old, row); err != nil {
+		return Effects{}, err
+	}
 	if err := inst.fits(row, c.Held); err != nil {
 		return Effects{}, err
 	}
@@ -133,7 +139,7 @@ func (a *Account) change(e Env, old BoughtSubscription, row offer, most string) 
 	s.TermStart = old.TermStart
 	var due money.Amount
 	var err error
-	if s.Price, due, err = prorate(old, row, e.unix()); err != nil {
+	if s.Price, due, s.Favour, err = prorate(old, row, e.unix()); err != nil {
 		return Effects{}, err
 	}
 	text := "change of " + old.Instance + " from " + old.Row + " to " + row.id + ", " + itoa(old.End-e.unix()) + " of " + itoa(old.End-old.TermStart) + " s left"
@@ -143,7 +149,7 @@ func (a *Account) change(e Env, old BoughtSubscription, row offer, most string) 
 		if later.Instance != old.Instance || later.Row != old.Row || later.Void || later.Start <= e.unix() {
 			continue
 		}
-		price, due, err := prorate(*later, row, later.Start)
+		price, due, _, err := prorate(*later, row, later.Start) // of the whole term: nothing is rounded
 		if err != nil {
 			return Effects{}, err
 		}
@@ -165,16 +171,44 @@ func (a *Account) change(e Env, old BoughtSubscription, row offer, most string) 
 	return Effects{Movements: moved, Answer: a.subscriptionAnswer(e, s, moved)}, nil
 }
 
-// prorate returns what a term's whole costs under another row, and what is due
-// for its rest from an instant on: half away from zero to the minor unit (D30).
-func prorate(s BoughtSubscription, row offer, from int64) (whole, due money.Amount, err error) {
-	if whole, err = row.price.Mul(int64(s.Months)); err == nil {
-		if due, err = whole.Sub(s.Price); err == nil {
-			due, err = due.MulDiv(s.End-from, s.End-s.TermStart)
-		}
+// prorate returns what a term's whole costs under another row, what is due for
+// its rest from an instant on, half away from zero to the minor unit (D30), and
+// the favour of all roundings so far.
+//
+// Three changes in a ring may each round in the customer's favour, and cost less
+// than nothing, again and again. So what the roundings of a term's changes gave
+// is kept, in parts of a minor unit of which the term's seconds make one, and
+// where it would pass two units, either way, one is made up. Four changes of a
+// term never get there.
+func prorate(s BoughtSubscription, row offer, from int64) (whole, due money.Amount, favour int64, err error) {
+	left, term := s.End-from, s.End-s.TermStart
+	if whole, err = row.price.Mul(int64(s.Months)); err != nil {
+		return 0, 0, 0, errPriceRange
+	}
+	difference, err := whole.Sub(s.Price)
+	if err == nil {
+		due, err = difference.MulDiv(left, term)
 	}
 	if err != nil {
-		return 0, 0, refuse(Invalid, "row", "the price is out of range")
+		return 0, 0, 0, errPriceRange
 	}
-	return whole, due, nil
+	// The rounding is less than a unit, so that wrapping products leave it right.
+	favour = s.Favour + int64(difference)*left - int64(due)*term
+	switch {
+	case favour > 2*term:
+		due, favour = due+1, favour-term
+	case favour < -2*term:
+		due, favour = due-1, favour+term
+	}
+	return whole, due, favour, nil
+}
+
+var errPriceRange = refuse(Invalid, "row", "the price is out of range")
+
+// sameService refuses a row of another service: an instance is of one.
+func sameService(s BoughtSubscription, row offer) error {
+	if s.Service != row.service {
+		return refuse(Conflict, "row", "%s is an instance of service %s and row %s is sold for %s", s.Instance, s.Service, row.id, row.service)
+	}
+	return nil
 }

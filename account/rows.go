@@ -11,6 +11,7 @@ import (
 // price book's (D25).
 type offer struct {
 	id                  string
+	service             string
 	maxImages           int64
 	search, add, delete uint32
 	price               money.Amount // per calendar month
@@ -21,14 +22,14 @@ type offer struct {
 func (a *Account) offer(e Env, id string) (offer, error) {
 	for _, r := range a.Rows {
 		if r.ID == id {
-			return offer{id: r.ID, maxImages: r.MaxImages, search: r.Search, add: r.Add, delete: r.Delete, price: r.Price}, nil
+			return offer{id: r.ID, service: r.Service, maxImages: r.MaxImages, search: r.Search, add: r.Add, delete: r.Delete, price: r.Price}, nil
 		}
 	}
 	r, ok := e.book().Row(id)
 	if !ok {
 		return offer{}, refuse(NotFound, "row", "neither the price book in force nor the account has a subscription row %q", id)
 	}
-	return offer{id: r.ID, maxImages: r.MaxImages, search: uint32(r.QPS.Search), add: uint32(r.QPS.Add), delete: uint32(r.QPS.Delete),
+	return offer{id: r.ID, service: r.Service, maxImages: r.MaxImages, search: uint32(r.QPS.Search), add: uint32(r.QPS.Add), delete: uint32(r.QPS.Delete),
 		price: r.Price, trial: r.Trial}, nil
 }
 

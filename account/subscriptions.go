@@ -132,7 +132,7 @@ func (a *Account) openInstance(e Env, name string) (*Instance, error) {
 // newTerm numbers a term. Its whole is what it is paid for.
 func (a *Account) newTerm(row offer, instance string, start, end int64, months int, price money.Amount) BoughtSubscription {
 	a.SubscriptionsIn++
-	return BoughtSubscription{Number: a.SubscriptionsIn, Instance: instance, Row: row.id, Start: start, End: end, TermStart: start,
+	return BoughtSubscription{Number: a.SubscriptionsIn, Instance: instance, Service: row.service, Row: row.id, Start: start, End: end, TermStart: start,
 		MaxImages: row.maxImages, Search: row.search, Add: row.add, Delete: row.delete, Months: uint32(months), Price: price}
 }
 

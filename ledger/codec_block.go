@@ -141,8 +141,9 @@ func walkSubscriptions(c *coder, a *account.Account) {
 func walkSubscription(c *coder, s *account.BoughtSubscription) {
 	small(c, &s.Number)
 	text(c, &s.Instance)
+	text(c, &s.Service)
 	text(c, &s.Row)
-	for _, unix := range []*int64{&s.Start, &s.End, &s.TermStart, &s.MaxImages} {
+	for _, unix := range []*int64{&s.Start, &s.End, &s.TermStart, &s.MaxImages, &s.Favour} {
 		signed(c, unix)
 	}
 	for _, n := range []*uint32{&s.Search, &s.Add, &s.Delete, &s.Months} {

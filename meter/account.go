@@ -54,6 +54,7 @@ type Package struct {
 type Subscription struct {
 	Number     uint32
 	Instance   string
+	Service    string // whose operations it pays for
 	Start, End int64
 	Limits     [classes]uint32 // calls in any second, by Class
 	MaxImages  int64           // D28

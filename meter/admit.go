@@ -85,7 +85,7 @@ func (m *Meter) judgeSubscribed(a *Account, p *period, op *Operation, c *Call, v
 	if v.Reason = reason; reason != 0 {
 		return
 	}
-	term, reason := in.term(v.At.Event)
+	term, reason := in.term(op.Service, v.At.Event)
 	if v.Reason = reason; reason != 0 {
 		return
 	}

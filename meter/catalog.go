@@ -19,6 +19,7 @@ const (
 type Operation struct {
 	Number     uint16 // in the ledger's register of operations, from 1
 	Name       string
+	Service    string // the part of the name before the slash
 	Subscribed bool   // funded by a subscription (002), else pay-per-use (000)
 	Class      Class  // of a subscribed operation
 	Free       uint64 // calls a month that cost nothing (D10)

@@ -93,8 +93,9 @@ func (a *Account) instanceOf(c *Call) (*instance, account.Kind) {
 	return nil, account.WrongInstance
 }
 
-// term finds the subscription in force at an instant (D26, D32).
-func (in *instance) term(now int64) (*Subscription, account.Kind) {
+// term finds the subscription to a service that is in force at an instant (D26,
+// D32).
+func (in *instance) term(service string, now int64) (*Subscription, account.Kind) {
 	if in.releasedAt != 0 && now >= in.releasedAt {
 		return nil, account.Released
 	}
@@ -102,6 +103,7 @@ func (in *instance) term(now int64) (*Subscription, account.Kind) {
 	for i := range in.terms {
 		t := &in.terms[i]
 		switch {
+		case t.Service != service: // it pays for another one's calls
 		case now >= t.End:
 			reason = account.SubscriptionExpired
 		case now >= t.Start && !t.Void:

@@ -22,7 +22,7 @@ func ViewOf(a *account.Account) View {
 			Left: p.Quota - min(p.Quota, p.Used), Start: nanos(p.Start), End: nanos(p.End)})
 	}
 	for _, s := range a.Subscriptions {
-		v.Subscriptions = append(v.Subscriptions, Subscription{Number: s.Number, Instance: s.Instance,
+		v.Subscriptions = append(v.Subscriptions, Subscription{Number: s.Number, Instance: s.Instance, Service: s.Service,
 			Start: nanos(s.Start), End: nanos(s.End), Limits: [classes]uint32{s.Search, s.Add, s.Delete},
 			MaxImages: s.MaxImages, Void: s.Void})
 	}

@@ -145,7 +145,7 @@ func (s *Service) operations(b *pricebook.Book) []meter.Operation {
 		if !ok {
 			panic("service: operation " + op.Name + " of a journalled price book has no number")
 		}
-		ops = append(ops, meter.Operation{Number: number, Name: op.Name, Subscribed: op.Funding == pricebook.Subscribed,
+		ops = append(ops, meter.Operation{Number: number, Name: op.Name, Service: op.Service(), Subscribed: op.Funding == pricebook.Subscribed,
 			Class: classes[op.Class], Free: uint64(op.FreePerMonth), QPS: uint32(op.QPS), Price: op, Currency: b.Currency})
 	}
 	return ops
