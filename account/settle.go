@@ -139,14 +139,7 @@ func (a *Account) charge(p Period, counts []Count, rates Rates, cur money.Curren
 func (a *Account) chargeOperation(p Period, counts []Count, rates Rates, cur money.Currency) (money.Amount, error) {
 	var h rating.Hour
 	for _, c := range counts {
-		switch c.Kind {
-		case Free:
-			h.Free += c.Calls
-		case Package:
-			h.Package += c.Calls
-		case PayPerUse:
-			h.PayPerUse += c.Calls
-		}
+		c.AddTo(&h)
 	}
 	if h == (rating.Hour{}) {
 		return 0, nil
@@ -168,6 +161,19 @@ func (a *Account) chargeOperation(p Period, counts []Count, rates Rates, cur mon
 	debit, err := charge.Sub(u.Debited)
 	u.PayPerUse, u.Successful, u.Exact, u.Debited = after.PayPerUse, after.Successful, after.Exact, charge
 	return debit, err
+}
+
+// AddTo adds the calls to a period's, by what paid for them. Those of which tiers
+// know nothing are left out.
+func (c Count) AddTo(h *rating.Hour) {
+	switch c.Kind {
+	case Free:
+		h.Free += c.Calls
+	case Package:
+		h.Package += c.Calls
+	case PayPerUse:
+		h.PayPerUse += c.Calls
+	}
 }
 
 // chargesOf are the records of one operation: the debit is that of the

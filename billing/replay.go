@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/ledger/usage"
 	"github.com/tallygate/tallygate/rating"
@@ -179,14 +178,7 @@ func callsOf(file *usage.File, number uint32, operation int) (h rating.Hour) {
 		if c.Account != number || int(c.Operation) != operation {
 			continue
 		}
-		switch c.Kind {
-		case account.Free:
-			h.Free += c.Calls
-		case account.Package:
-			h.Package += c.Calls
-		case account.PayPerUse:
-			h.PayPerUse += c.Calls
-		}
+		c.AddTo(&h)
 	}
 	return h
 }

@@ -185,17 +185,9 @@ func (e *Engine) hoursOf(charges []account.Charge) map[string]rating.Hour {
 	for _, c := range charges {
 		name := e.OperationName(c.Operation)
 		h := hours[name]
-		switch c.Kind {
-		case account.Free:
-			h.Free += c.Calls
-		case account.Package:
-			h.Package += c.Calls
-		case account.PayPerUse:
-			h.PayPerUse += c.Calls
-		default:
-			continue
+		if c.AddTo(&h); h != (rating.Hour{}) {
+			hours[name] = h
 		}
-		hours[name] = h
 	}
 	return hours
 }

@@ -1,0 +1,72 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/rating"
+	"github.com/tallygate/tallygate/rating/pricebook"
+)
+
+// Config is what a gateway runs with.
+type Config struct {
+	Dir    string // the ledger folder
+	Anchor string // see journal.Config
+	Node   string
+	Zone   *time.Location
+
+	// Test makes the ledger, when it is created, a test ledger whose clock
+	// stands still at TestStart until it is advanced.
+	Test      bool
+	TestStart time.Time
+
+	SyncInterval time.Duration
+	Settings
+	Logger *slog.Logger
+}
+
+// Settings may change while the gateway runs.
+type Settings struct {
+	Book          *pricebook.Book
+	Policy        account.Policy
+	FlushInterval time.Duration // the settlement period, a divisor of an hour
+	SealWait      time.Duration // how long a period waits for its calls (D6)
+	Finance       [32]byte      // SHA-256 of the token of who may adjust balances (D36); zero = nobody may
+	Tell          func(Notice)  // passes events on; may be nil. It may take its time
+}
+
+var nodePattern = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+
+// Check refuses a configuration that cannot run, naming the setting.
+func (c Config) Check() error {
+	if err := rating.CheckInterval(c.FlushInterval); err != nil {
+		return fmt.Errorf("flush_interval: %w", err)
+	}
+	switch {
+	case c.SealWait < 0:
+		return fmt.Errorf("seal_wait %s: must not be negative", c.SealWait)
+	case c.SyncInterval < 0:
+		return fmt.Errorf("sync_interval %s: must not be negative", c.SyncInterval)
+	case c.Policy.Grace < 0 || c.Policy.Retention < 0:
+		return errors.New("arrears: grace and retention must not be negative")
+	case c.Policy.Purchases < 1:
+		return errors.New("subscriptions: purchases_per_month must be 1 or more")
+	case c.anchorInside():
+		return fmt.Errorf("anchor %s: must not be in the ledger's folder: it tells when that was replaced by an older copy", c.Anchor)
+	case !nodePattern.MatchString(c.Node):
+		return fmt.Errorf("node %q: use 1 to 32 of a-z, 0-9 and -", c.Node)
+	}
+	return nil
+}
+
+// anchorInside reports whether the anchor is in the folder that it watches.
+func (c Config) anchorInside() bool {
+	anchor, err := filepath.Abs(c.Anchor)
+	return c.Anchor != "" && err == nil && strings.HasPrefix(anchor, c.Dir+string(filepath.Separator))
+}
