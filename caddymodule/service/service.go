@@ -21,8 +21,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,7 +31,6 @@ import (
 	"github.com/tallygate/tallygate/ledger/journal"
 	"github.com/tallygate/tallygate/meter"
 	"github.com/tallygate/tallygate/rating"
-	"github.com/tallygate/tallygate/rating/pricebook"
 )
 
 // Service is an open ledger and its meter.
