@@ -200,14 +200,17 @@ func (y *year) searchBurst(a *yearAccount, s searchCall, r *rand.Rand) {
 			s.picture = ""
 		}
 		c.Body = s.form()
-		if y.one(a, c, "search/"+s.class, a.judgeSearch(s), r) {
+		switch word := y.one(a, c, "search/"+s.class, a.judgeSearch(s), r); {
+		case fundings(word):
 			a.done(s)
+		case word == "failed-truncated" && s.class != "search": // the upstream may have done it
+			a.instance(s.instance).uncertain++
 		}
 	}
 }
 
-// one makes a call, and reports whether it counts.
-func (y *year) one(a *yearAccount, c call, operation string, j judged, r *rand.Rand) (counts bool) {
+// one makes a call, and returns what paid for it or why it was not billed.
+func (y *year) one(a *yearAccount, c call, operation string, j judged, r *rand.Rand) (word string) {
 	fault := yearFaults[r.IntN(len(yearFaults))]
 	if r.IntN(5) > 0 {
 		fault = struct{ fault, reason string }{}
@@ -215,7 +218,8 @@ func (y *year) one(a *yearAccount, c call, operation string, j judged, r *rand.R
 	c.Fault = strings.TrimSuffix("canned,"+fault.fault, ",")
 	c.ID = fmt.Sprintf("%s/%s/%d", a.id, monthOf(a.now), y.calls.Add(1))
 	got := y.call(c)
-	word, ok := j.refusal, got.reason() == j.refusal
+	ok := got.reason() == j.refusal
+	word = j.refusal
 	if j.refusal == "" {
 		word = fault.reason
 		ok = ok && (fault.reason != "" || got.Whole && got.Status == 200)
@@ -229,5 +233,5 @@ func (y *year) one(a *yearAccount, c call, operation string, j judged, r *rand.R
 	kind, _, _ := strings.Cut(word, ":")
 	a.seen["call "+kind]++
 	a.count(operation, word)
-	return fundings(word)
+	return word
 }

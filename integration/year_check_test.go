@@ -92,7 +92,7 @@ func (y *year) checkAccount(a *yearAccount) {
 		case in.running(a.now) != nil:
 			want = "running"
 		}
-		if i.State != want || i.Images != in.held() || i.Uncertain != 0 || want == "running" && i.Row != in.running(a.now).row {
+		if i.State != want || i.Images != int64(len(in.images)) || i.Uncertain != in.uncertain || want == "running" && i.Row != in.running(a.now).row {
 			y.t.Errorf("%s: %+v, want %s", a.id, i, want)
 		}
 	}

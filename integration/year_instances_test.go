@@ -13,6 +13,7 @@ type yearInstance struct {
 	acknowledged bool
 	terms        []yearTerm
 	images       map[string]bool // product/picture (D28)
+	uncertain    int64           // adds and deletes whose answer broke off
 }
 
 type yearTerm struct {
@@ -63,7 +64,8 @@ func (i *yearInstance) running(now int64) *yearTerm {
 	return nil
 }
 
-func (i *yearInstance) held() int64 { return int64(len(i.images)) }
+// held is the images that take up room.
+func (i *yearInstance) held() int64 { return int64(len(i.images)) + i.uncertain }
 
 func (a *yearAccount) newTerm(id string, r yearRow, start, end int64, months int, basis int64) yearTerm {
 	return yearTerm{number: a.terms + 1, row: id, qps: r.qps, delete: r.delete, images: r.images, start: start, end: end, whole: start, months: months, basis: basis}
@@ -232,7 +234,7 @@ func (a *yearAccount) setInstanceAlarms(name string) {
 			a.alarm(a.floor, dueState, "release "+ref, still(release))
 			return
 		}
-		in.released, in.images = at, nil
+		in.released, in.images, in.uncertain = at, nil, 0
 		a.event(at, "instance-released", ref)
 	}
 	a.alarm(end+retained, dueState, "release "+ref, still(release))

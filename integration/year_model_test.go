@@ -234,7 +234,7 @@ func (a *yearAccount) release(at int64) {
 	for i := range a.instances {
 		in := &a.instances[i]
 		if in.released == 0 {
-			in.released, in.images = at, nil
+			in.released, in.images, in.uncertain = at, nil, 0
 		}
 	}
 }
