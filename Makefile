@@ -28,7 +28,7 @@ test-unit: ## Run the tests of the packages.
 	go test -tags $(TAGS) ./...
 
 test-race: ## Run those of the counting core with the race detector, which needs a C compiler.
-	@if command -v $${CC:-gcc} >/dev/null; then set -x; go test -race ./meter ./meter/tally ./billing ./caddymodule/service; \
+	@if command -v $${CC:-gcc} >/dev/null; then set -x; go test -race ./meter/... ./billing ./web ./caddymodule/service; \
 	else echo "no C compiler: the race detector is left out"; fi
 
 setup: # What the scenarios need beside Go: curl, to paste what the demo prints.
