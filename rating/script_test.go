@@ -149,12 +149,12 @@ func (s *script) calls(name string, counts []string) {
 	for _, count := range counts {
 		before := s.counts[name]
 		after := before + number(count)
-		debit, err := Debit(op, s.book.Currency, before, after)
+		amount, err := debit(op, s.book.Currency, before, after)
 		if err != nil {
 			s.err = err
 			return
 		}
-		s.debits = append(s.debits, s.book.Currency.Format(debit))
+		s.debits = append(s.debits, s.book.Currency.Format(amount))
 		s.counts[name] = after
 	}
 }

@@ -4,8 +4,7 @@
 //
 //	op, _ := book.Operation("recognition/image-tagging")
 //	rating.Charge(op, book.Currency, 100_000)         // 255.00 for the month so far
-//	rating.Debit(op, book.Currency, 9_990, 10_010)    // what 20 calls more add to it
-//	accrual.Add(op, rating.Hour{Free: 5, PayPerUse: 20}) // the same for whatever the tiers count
+//	accrual.Add(op, rating.Hour{Free: 5, PayPerUse: 20}) // what an hour adds to it, whatever the tiers count
 package rating
 
 import (
@@ -27,24 +26,6 @@ func Charge(op *pricebook.Operation, cur money.Currency, calls int64) (money.Amo
 		return 0, err
 	}
 	return total.Round(cur)
-}
-
-// Debit is what a settled period adds to the month's charge when its calls
-// raise the month's count from before to after (D12). Before is 0 in the
-// month's first period (D9). Under volume tiers it may be a credit (D8).
-func Debit(op *pricebook.Operation, cur money.Currency, before, after int64) (money.Amount, error) {
-	if before > after {
-		return 0, fmt.Errorf("operation %q: the month's count falls from %d to %d; pass the counts before and after the period", op.Name, before, after)
-	}
-	was, err := Charge(op, cur, before)
-	if err != nil {
-		return 0, err
-	}
-	is, err := Charge(op, cur, after)
-	if err != nil {
-		return 0, err
-	}
-	return is - was, nil // neither is negative, so this cannot wrap
 }
 
 // Band is a run of calls that have the same unit price.

@@ -96,14 +96,14 @@ func TestDebitsAddUp(t *testing.T) {
 		var calls int64
 		var sum money.Amount
 		for _, n := range rapid.SliceOf(rapid.Int64Range(0, 40)).Draw(t, "settlements") {
-			debit, err := Debit(op, cur, calls, calls+n)
+			amount, err := debit(op, cur, calls, calls+n)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if op.Model == pricebook.Graduated && debit < 0 {
-				t.Fatalf("%d calls after %d debit %d", n, calls, debit)
+			if op.Model == pricebook.Graduated && amount < 0 {
+				t.Fatalf("%d calls after %d debit %d", n, calls, amount)
 			}
-			sum, calls = sum+debit, calls+n
+			sum, calls = sum+amount, calls+n
 		}
 		if want, err := Charge(op, cur, calls); err != nil || sum != want {
 			t.Fatalf("debits add up to %d, the charge is %d, %v", sum, want, err)
@@ -185,7 +185,7 @@ func TestExampleCharges(t *testing.T) {
 
 func TestChargeDoesNotAllocate(t *testing.T) {
 	op, cur := exampleOperation(t)
-	if n := testing.AllocsPerRun(100, func() { _, _ = Debit(op, cur, 9_000, 2_000_000) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = debit(op, cur, 9_000, 2_000_000) }); n != 0 {
 		t.Errorf("a debit makes %v allocations", n)
 	}
 }

@@ -13,12 +13,6 @@ import (
 
 const day = 24 * 60 * 60
 
-// wallOf is what the clocks of a zone show.
-func wallOf(unix int64, loc *time.Location) int64 {
-	_, offset := time.Unix(unix, 0).In(loc).Zone()
-	return unix + int64(offset)
-}
-
 // firstAt returns the first instant at which the clocks show wall or later.
 func firstAt(wall int64, loc *time.Location) int64 {
 	for unix := wall - day; ; { // no zone is or was a day from UTC

@@ -29,8 +29,6 @@ type Change struct {
 	Force Force
 }
 
-func (c Change) String() string { return c.Where + ": " + c.Text }
-
 // Changes are all differences of two price books.
 type Changes []Change
 

@@ -77,7 +77,7 @@ func TestDiff(t *testing.T) {
 			changes := Diff(old, new)
 			var got []string
 			for _, change := range changes {
-				got = append(got, change.String())
+				got = append(got, change.Where+": "+change.Text)
 			}
 			if !slices.Equal(got, c.says) || changes.Force().String() != c.force {
 				t.Errorf("diff.txt:%d: got\nsays %s\nforce %s\n\nwant\nsays %s\nforce %s", c.line,
