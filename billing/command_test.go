@@ -136,3 +136,28 @@ func TestPreviewChangesNothing(t *testing.T) {
 	}
 	r.must(t, "a", trial("tried"))
 }
+
+// unspeakable is a command whose answer cannot be written down.
+type unspeakable struct{ account.TopUp }
+
+func (c *unspeakable) Apply(a *account.Account, e account.Env) (account.Effects, error) {
+	effects, err := c.TopUp.Apply(a, e)
+	effects.Answer = func() {}
+	return effects, err
+}
+
+// TestAnAnswerComesBeforeTheJournal: what the ledger could not remember of a
+// command (D33) is refused before the command has happened. Else the journal
+// would hold what no later start can fold.
+func TestAnAnswerComesBeforeTheJournal(t *testing.T) {
+	r := openRig(t, t.TempDir(), november)
+	defer func() { r.close(t) }()
+	r.must(t, "a", &account.CreateAccount{Account: "a"})
+	head := r.log.Head()
+	_, err := r.Do(Request{Key: "k", Account: "a", Command: &unspeakable{account.TopUp{Amount: "5.00", Reference: "r"}}})
+	if err == nil || r.log.Head() != head || r.account(t, "a").Balance != 0 {
+		t.Fatalf("%v, journal head %d, was %d", err, r.log.Head().Seq, head.Seq)
+	}
+	r.must(t, "a", &account.TopUp{Amount: "5.00", Reference: "r"})
+	r.survives(t)
+}
