@@ -3,6 +3,7 @@ package tally
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -190,6 +191,9 @@ func (r *recovery) readMapped() error {
 	return nil
 }
 
+// generationGap bounds how far a resume moves the generation on.
+const generationGap = 1 << 32
+
 // readSides merges both halves: counts only grow, so the larger value holds.
 func (r *recovery) readSides() error {
 	r.base = -1
@@ -212,6 +216,10 @@ func (r *recovery) readSides() error {
 			r.base = i
 		}
 	}
+	// A rewrite that a power loss took, but for some pages, had a generation that
+	// nobody knows any more. The next one must not have the same: those pages
+	// would pass for its end.
+	s.header.generation += rand.Uint64N(generationGap)
 	for i, fd := range r.found {
 		outdated := fd.present && r.base >= 0 && r.base != i
 		if fd.bad != nil && !outdated {
