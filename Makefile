@@ -2,9 +2,10 @@
 SHELL := /bin/bash
 TAGS  := nobadger,nomysql,nopgx
 BUILD := build
+BINARIES := TALLYGATE_BINARY=$(CURDIR)/$(BUILD)/tallygate TALLYGATE_FAILPOINT_BINARY=$(CURDIR)/$(BUILD)/tallygate-failpoints
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-unit test-race test-integration setup lint bench fuzz torture clean
+.PHONY: help run build build-failpoints test test-unit test-race test-integration setup lint bench fuzz torture clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -16,6 +17,9 @@ build: ## Build the gateway, the sample upstream and the demo into build/.
 	@mkdir -p $(BUILD)
 	go build -tags $(TAGS) -o $(BUILD)/tallygate ./cmd/tallygate
 	cd integration && go build -o ../$(BUILD)/ ./cmd/demo ./cmd/sample-upstream
+
+build-failpoints: # The gateway with places to be killed at, for tests only.
+	go build -tags $(TAGS),failpoints -o $(BUILD)/tallygate-failpoints ./cmd/tallygate
 
 test: lint test-unit test-race test-integration ## Run everything that a change has to pass (3 to 10 minutes on two cores).
 
@@ -34,8 +38,8 @@ test-race: ## Run those of the counting core with the race detector, which needs
 setup: # What the scenarios need beside Go: curl, to paste what the demo prints.
 	@command -v curl >/dev/null || { apt-get update -q && apt-get install -qy curl; }
 
-test-integration: build setup ## Run the scenarios against the real binary.
-	cd integration && TALLYGATE_BINARY=$(CURDIR)/$(BUILD)/tallygate go test -timeout 30m ./...
+test-integration: build build-failpoints setup ## Run the scenarios against the real binary.
+	cd integration && $(BINARIES) go test -timeout 30m ./...
 
 bench: build ## Run the benchmarks of the hot path, the journal, rating, sealing and reloads; compare runs with benchstat.
 	go test -tags $(TAGS) -run '^$$' -bench . -benchmem -count $(or $(COUNT),5) ./meter/... ./rating/... ./ledger/...

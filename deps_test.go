@@ -31,12 +31,13 @@ var arrows = map[string][]string{
 	"billing":            {"ledger"},
 	"ledger/badgerstore": {"ledger"},
 	"ledger/ledgertest":  {"ledger"},
-	"ledger":             {"account"},
-	"meter":              {"account"},
+	"ledger":             {"account", "failpoint"},
+	"meter":              {"account", "failpoint"},
 	"account":            {"rating"},
 	"rating":             {"rating/pricebook"},
 	"rating/pricebook":   {"rating/money"},
 	"rating/money":       {},
+	"failpoint":          {},
 }
 
 // ban keeps imports out of folders and all that is in them.

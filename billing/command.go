@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger"
 )
 
@@ -125,12 +126,15 @@ func (e *Engine) accept(req Request, in commandInput) (Result, error) {
 		e.restore(b, number, req.Command)
 		return Result{}, err
 	}
+	failpoint.Hit("command/judged")
 	rec, err := e.record(at, inputCommand, in)
 	if err != nil {
 		e.restore(b, number, req.Command)
 		return Result{}, err
 	}
+	failpoint.Hit("command/journalled")
 	e.take(b, rec, in, next, effects, answer)
+	failpoint.Hit("command/taken")
 	return Result{JSON: answer, Input: rec.Seq}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/ledger/journal"
 	"github.com/tallygate/tallygate/rating"
@@ -95,6 +96,7 @@ func (e *Engine) due(until int64) error {
 	if err := e.append(inputDue, dueInput{Until: until}); err != nil {
 		return err
 	}
+	failpoint.Hit("due/journalled")
 	return e.applyPending()
 }
 

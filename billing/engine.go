@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/ledger/journal"
 	"github.com/tallygate/tallygate/ledger/usage"
@@ -120,6 +121,7 @@ func Open(c Config) (*Engine, error) {
 	if err := e.append(inputStart, startInput{Node: c.Node}); err != nil {
 		return nil, err
 	}
+	failpoint.Hit("recover/started")
 	if err := e.recordResults(); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger"
 )
 
@@ -32,6 +33,7 @@ func (e *Engine) Flush() error {
 	err := e.drain() // what an earlier flush could not commit
 	if err == nil {
 		e.backlog = e.collect()
+		failpoint.Hit("fold/collected")
 		err = e.drain()
 	}
 	e.metaLock.Lock()
@@ -48,6 +50,7 @@ func (e *Engine) drain() error {
 		if err := e.Store.Commit(e.backlog[0]); err != nil {
 			return fmt.Errorf("folding into the ledger: %w", err)
 		}
+		failpoint.Hit("fold/committed")
 		e.backlog = e.backlog[1:]
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/failpoint"
 )
 
 // pendingInput is an input for many blocks that is in the journal and not in
@@ -54,6 +55,7 @@ func (e *Engine) applyPending() error {
 				return err
 			}
 		}
+		failpoint.Hit("settle/applied")
 		e.inputs.Lock()
 		e.pending = slices.DeleteFunc(e.pending, func(q *pendingInput) bool { return q == p })
 		e.inputs.Unlock()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/ledger/journal"
 	"github.com/tallygate/tallygate/rating/pricebook"
@@ -56,11 +57,13 @@ func (e *Engine) recover() error {
 		if err := e.fold(rec); err != nil {
 			return fmt.Errorf("folding journal record %d (%s): %w", rec.Seq, rec.Kind, err)
 		}
+		failpoint.Hit("recover/folded")
 		folded++
 		if e.unflushed += linesOfRecord; e.unflushed > recoverLines {
 			if err := e.Flush(); err != nil {
 				return err
 			}
+			failpoint.Hit("recover/flushed")
 			e.unflushed = 0
 		}
 	}

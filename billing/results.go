@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 
+	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger"
 )
 
@@ -36,6 +37,7 @@ func (e *Engine) recordResults() error {
 			return err
 		}
 		delete(e.unrecorded, seq)
+		failpoint.Hit("settle/recorded")
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/ledger/journal"
 	"github.com/tallygate/tallygate/ledger/usage"
@@ -56,8 +57,10 @@ func (e *Engine) Settle(start, length int64, counts []account.Count) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("settle/sealed")
 	in.Since = e.Meta().Settled
 	err = e.append(inputPeriod, in)
+	failpoint.Hit("settle/journalled")
 	e.sealed = nil
 	if err != nil {
 		return err
@@ -241,5 +244,6 @@ func (e *Engine) settleBlock(b *block, p *sealedPeriod) error {
 		p.results.Store(b.number, hashCharges(hour))
 	}
 	c.commit(p.seq)
+	failpoint.Hit("settle/block")
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
+
+	"github.com/tallygate/tallygate/failpoint"
 )
 
 // Instant is one reading of a clock, in nanoseconds.
@@ -32,7 +34,7 @@ type WallClock struct {
 
 // NewWallClock starts at the machine's present wall time.
 func NewWallClock() *WallClock {
-	c := &WallClock{start: time.Now()}
+	c := &WallClock{start: failpoint.Now()}
 	c.offset.Store(c.start.UnixNano())
 	return c
 }
@@ -46,7 +48,7 @@ func (c *WallClock) Now() Instant {
 // Follow adopts the wall clock where it agrees with event time, and otherwise
 // leaves event time as it is. It returns wall minus event time before that.
 func (c *WallClock) Follow() (disagreement time.Duration, followed bool) {
-	wall := time.Now()
+	wall := failpoint.Now()
 	mono, offset := int64(wall.Sub(c.start)), c.offset.Load()
 	d := time.Duration(wall.UnixNano() - (mono + offset))
 	if d.Abs() > MaxDisagreement {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/meter/intent"
 )
 
@@ -40,7 +41,9 @@ func (m *Meter) recordChange(i *imageHold) {
 	change := i.change()
 	in.images.changing = true
 	a.mu.Unlock()
+	failpoint.Hit("images/changing")
 	images, uncertain, err := m.changeImages(change)
+	failpoint.Hit("images/changed")
 	a.mu.Lock()
 	m.leave(i)
 	in.images.changed(images, uncertain, err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/meter/tally"
 )
 
@@ -84,8 +85,10 @@ func (m *Meter) Seal(ctx context.Context, e Ended, wait time.Duration) ([]accoun
 	if !e.p.drained(waiting) && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
+	failpoint.Hit("seal/draining")
 	e.p.closed.Store(true)
 	m.barrier() // whoever saw it open has counted
+	failpoint.Hit("seal/closed")
 	var counts []account.Count
 	for _, c := range e.p.file.Each() {
 		if c.Calls > 0 {

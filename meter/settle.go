@@ -1,6 +1,9 @@
 package meter
 
-import "github.com/tallygate/tallygate/account"
+import (
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/failpoint"
+)
 
 // Post counts the call: one more in the counter reserved for it (D1). The count
 // is what kill -9 cannot take back. A call that outlived its period's sealing
@@ -21,6 +24,7 @@ func (m *Meter) Post(h *Hold) {
 	if p != nil {
 		p.file.Add(slot)
 		m.totals.add(h.line.Operation, h.line.Kind)
+		failpoint.Hit("call/counted")
 	}
 	if h.line.Kind == account.PayPerUse {
 		a.state(h.line.Operation, h.period.month).charges.posted(h.period, p)

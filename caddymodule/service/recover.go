@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/meter"
 	"github.com/tallygate/tallygate/meter/intent"
@@ -66,6 +67,7 @@ func (s *Service) resumeImages() error {
 		}
 		s.log.Warn("an add or a delete may have happened: the image counts until it is reconciled", "account", c.Account, "instance", c.Instance)
 	}
+	failpoint.Hit("recover/images")
 	return s.meter.ForgetIntents()
 }
 
@@ -98,6 +100,7 @@ func (s *Service) resumeTallies() (err error) {
 			s.log.Error("a counter was damaged", "file", path, "damage", fmt.Sprint(d))
 		}
 		if f.Header().Start < s.engine.SettledUntil() || empty(f) {
+			failpoint.Hit("recover/settled-tally")
 			if err := errors.Join(f.Close(), f.Remove()); err != nil {
 				return err
 			}
@@ -110,6 +113,7 @@ func (s *Service) resumeTallies() (err error) {
 		if len(open) > 1 {
 			end = open[1].Header().Start
 		}
+		failpoint.Hit("recover/tally")
 		s.meter.Resume(open[0], end)
 		open = open[1:]
 	}

@@ -27,6 +27,7 @@ import (
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/billing"
+	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger/badgerstore"
 	"github.com/tallygate/tallygate/ledger/journal"
 	"github.com/tallygate/tallygate/meter"
@@ -106,6 +107,7 @@ func (s *Service) openLedger() (err error) {
 	if s.store, err = badgerstore.Open(badgerstore.Config{Dir: s.path("badger"), Logger: s.log}); err != nil {
 		return fmt.Errorf("opening the ledger: %w", err)
 	}
+	failpoint.Hit("recover/opened")
 	folded, err := foldedUntil(s.store)
 	if err != nil {
 		return err

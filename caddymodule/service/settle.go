@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/meter"
 	"github.com/tallygate/tallygate/rating"
 	"github.com/tallygate/tallygate/web"
@@ -107,6 +108,7 @@ func (s *Service) settleEnded() error {
 		if err := s.engine.Settle(e.Start, e.Length, counts); err != nil {
 			return fmt.Errorf("settling the period at %s: %w", time.Unix(e.Start, 0).UTC().Format(time.RFC3339), err)
 		}
+		failpoint.Hit("settle/settled")
 		if err := s.meter.Drop(e); err != nil {
 			return fmt.Errorf("removing settled counters: %w", err)
 		}

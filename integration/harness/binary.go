@@ -28,6 +28,14 @@ func AdmissionLogBinary(t testing.TB) string {
 	return path(t, admissionLogBinary)
 }
 
+// FailpointBinary is like Binary, for a build that can be killed, or whose disk
+// can fail, at named places: see package failpoint. TALLYGATE_FAILPOINT_BINARY
+// replaces it.
+func FailpointBinary(t testing.TB) string {
+	t.Helper()
+	return path(t, failpointBinary)
+}
+
 func path(t testing.TB, of func() (string, error)) string {
 	t.Helper()
 	path, err := of()
@@ -43,6 +51,9 @@ var (
 	})
 	admissionLogBinary = sync.OnceValues(func() (string, error) {
 		return build("TALLYGATE_ADMISSION_BINARY", tags+",tallygate_admissionlog")
+	})
+	failpointBinary = sync.OnceValues(func() (string, error) {
+		return build("TALLYGATE_FAILPOINT_BINARY", tags+",failpoints")
 	})
 )
 

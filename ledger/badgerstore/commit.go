@@ -6,6 +6,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger"
 )
 
@@ -35,6 +36,17 @@ func (s *Store) transact(write func(*badger.Txn) error) error {
 	return s.finish(txn)
 }
 
+// commit is Badger's, which a test can let fail, before or after it is done.
+func commit(txn *badger.Txn) error {
+	if err := failpoint.Fail("store/commit"); err != nil {
+		return err
+	}
+	if err := txn.Commit(); err != nil {
+		return err
+	}
+	return failpoint.Fail("store/sync")
+}
+
 // finish ends a transaction. No read begins meanwhile: after a failure Badger's
 // memory may show a part of it.
 func (s *Store) finish(txn *badger.Txn) error {
@@ -43,6 +55,8 @@ func (s *Store) finish(txn *badger.Txn) error {
 	err := s.commit(txn)
 	switch {
 	case err == nil:
+		failpoint.SyncedTree(s.cfg.Dir)
+		failpoint.Hit("store/committed")
 		return nil
 	case errors.Is(err, badger.ErrTxnTooBig), errors.Is(err, badger.ErrConflict),
 		errors.Is(err, badger.ErrBlockedWrites), errors.Is(err, badger.ErrDBClosed):

@@ -88,7 +88,7 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.free == nil {
 		cfg.free = freeSpace
 	}
-	s := &Store{cfg: cfg, commit: (*badger.Txn).Commit, verified: make(chan struct{}),
+	s := &Store{cfg: cfg, commit: commit, verified: make(chan struct{}),
 		closing: make(chan struct{}), purged: make(chan struct{})}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)

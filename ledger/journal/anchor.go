@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tallygate/tallygate/failpoint"
 )
 
 // anchorEvery is how long a head may wait for the ones after it.
@@ -151,9 +153,11 @@ func writeAnchor(path string, head Head) error {
 	if err := writeSynced(temp, append(b, '\n')); err != nil {
 		return fmt.Errorf("journal: anchor: %w", err)
 	}
+	failpoint.Hit("anchor/written")
 	if err := os.Rename(temp, path); err != nil {
 		return fmt.Errorf("journal: anchor: %w", err)
 	}
+	failpoint.Hit("anchor/renamed")
 	if err := syncDir(dir); err != nil {
 		return fmt.Errorf("journal: anchor: sync its folder: %w", err)
 	}
@@ -168,6 +172,9 @@ func writeSynced(path string, b []byte) error {
 	_, err = f.Write(b)
 	if err == nil {
 		err = f.Sync()
+	}
+	if err == nil {
+		failpoint.Synced(f)
 	}
 	return errors.Join(err, f.Close())
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/tallygate/tallygate/failpoint"
 )
 
 // disk is every way in which the journal changes the disk, as functions, so
@@ -18,14 +20,32 @@ type disk struct {
 }
 
 var realDisk = disk{
-	write: func(f *os.File, b []byte, offset int64) error {
-		_, err := f.WriteAt(b, offset)
-		return err
-	},
-	sync:    fdatasync,
+	write:   writeAt,
+	sync:    syncFile,
 	rename:  os.Rename,
 	syncDir: syncDir,
 	blank:   writeBlank,
+}
+
+func writeAt(f *os.File, b []byte, offset int64) error {
+	if err := failpoint.Fail("journal/write"); err != nil {
+		return err
+	}
+	_, err := f.WriteAt(b, offset)
+	failpoint.Hit("journal/written")
+	return err
+}
+
+func syncFile(f *os.File) error {
+	if err := failpoint.Fail("journal/sync"); err != nil {
+		return err
+	}
+	err := fdatasync(f)
+	if err == nil {
+		failpoint.Synced(f)
+	}
+	failpoint.Hit("journal/synced")
+	return err
 }
 
 func syncDir(dir string) error {
@@ -33,7 +53,10 @@ func syncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	if err = errors.Join(d.Sync(), d.Close()); err == nil {
+		failpoint.SyncedDir(dir)
+	}
+	return err
 }
 
 // makeDir makes a folder, and those above it, with durable names.
@@ -60,6 +83,9 @@ func writeBlank(path string, size int64) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare segment: %w", err)
 	}
+	if err := failpoint.Fail("journal/blank"); err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare segment: %w", err), f.Close(), os.Remove(path))
+	}
 	zeros := make([]byte, min(size, 1<<20))
 	for at := int64(0); at < size && err == nil; at += int64(len(zeros)) {
 		_, err = f.WriteAt(zeros[:min(size-at, int64(len(zeros)))], at)
@@ -70,5 +96,6 @@ func writeBlank(path string, size int64) (*os.File, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare segment: %w", err), f.Close(), os.Remove(path))
 	}
+	failpoint.Synced(f)
 	return f, nil
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tallygate/tallygate/failpoint"
 )
 
 // A segment begins with a header, little-endian:
@@ -163,6 +165,7 @@ func (s segment) create(d disk, blank *os.File) (*os.File, error) {
 		err = d.sync(blank)
 	}
 	if err == nil {
+		failpoint.Hit("journal/rolling")
 		err = d.rename(blank.Name(), s.path)
 	}
 	if err == nil {
@@ -171,6 +174,7 @@ func (s segment) create(d disk, blank *os.File) (*os.File, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("create segment %s: %w", s.name(), err), blank.Close())
 	}
+	failpoint.Hit("journal/rolled")
 	return blank, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/failpoint"
 )
 
 // File is a sealed hour in memory, checked as a whole when it was opened. It
@@ -39,7 +40,7 @@ func Write(dir string, h Header, rows []account.Count) (Info, error) {
 	case err == nil && !bytes.Equal(old, b):
 		err = fmt.Errorf("%w: compare %s with the journal", ErrConflict, path)
 	case err == nil: // whoever put it there may not have made it durable
-		err = errors.Join(syncPath(path), syncPath(dir))
+		err = errors.Join(syncPath(path), syncDir(dir))
 	}
 	if err != nil {
 		return Info{}, fmt.Errorf("usage: seal %s: %w", info.Name, err)
@@ -54,9 +55,15 @@ func replace(path string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b)
+	if err = failpoint.Fail("seal/write"); err == nil {
+		_, err = f.Write(b)
+	}
 	if err == nil {
 		err = f.Sync()
+	}
+	if err == nil {
+		failpoint.Synced(f)
+		failpoint.Hit("seal/written")
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(temp, path)
@@ -64,7 +71,8 @@ func replace(path string, b []byte) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
-	return syncPath(filepath.Dir(path))
+	failpoint.Hit("seal/renamed")
+	return syncDir(filepath.Dir(path))
 }
 
 func syncPath(path string) error {
@@ -72,7 +80,18 @@ func syncPath(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	if err = f.Sync(); err == nil {
+		failpoint.Synced(f)
+	}
+	return errors.Join(err, f.Close())
+}
+
+func syncDir(dir string) error {
+	err := syncPath(dir)
+	if err == nil {
+		failpoint.SyncedDir(dir)
+	}
+	return err
 }
 
 // Open reads a file and checks all of it: magic, name, every CRC, the

@@ -26,6 +26,7 @@ import (
 	"sync"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/failpoint"
 )
 
 // ErrDamaged: a record in the middle of the file does not check. The others
@@ -155,6 +156,9 @@ func (l *Log) Close() error {
 
 func (l *Log) append(r record) error {
 	b := r.encode()
+	if err := failpoint.Fail("intent/append"); err != nil {
+		return fmt.Errorf("file of intents: %w", err)
+	}
 	if _, err := l.file.WriteAt(b[:], l.size); err != nil {
 		return fmt.Errorf("file of intents: %w", err) // the next record goes over what was written of it
 	}
@@ -188,6 +192,7 @@ func (l *Log) rewrite() error {
 	if err != nil {
 		return fmt.Errorf("file of intents: %w", err)
 	}
+	failpoint.Hit("intent/rewriting")
 	if err := os.Rename(l.path+".new", l.path); err != nil {
 		return errors.Join(fmt.Errorf("file of intents: %w", err), file.Close())
 	}

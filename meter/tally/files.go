@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tallygate/tallygate/failpoint"
 )
 
 const (
@@ -49,6 +51,9 @@ func begin(path string, h Header) error {
 	b := make([]byte, mapHeaderBytes)
 	copy(b, header{Header: h, id: binary.LittleEndian.Uint64(id[:])}.encode(mapMagic))
 
+	if err := failpoint.Fail("tally/create"); err != nil {
+		return err
+	}
 	stem := strings.TrimSuffix(path, mapSuffix)
 	for _, suffix := range sideSuffixes {
 		if err := writeSynced(stem+suffix, nil); err != nil {
@@ -58,9 +63,11 @@ func begin(path string, h Header) error {
 	if err := writeSynced(stem+tmpSuffix, b); err != nil {
 		return err
 	}
+	failpoint.Hit("tally/creating")
 	if err := os.Rename(stem+tmpSuffix, path); err != nil {
 		return err
 	}
+	failpoint.Hit("tally/created")
 	return syncDir(filepath.Dir(path))
 }
 
@@ -70,7 +77,10 @@ func writeSynced(path string, b []byte) error {
 		return err
 	}
 	_, err = f.Write(b)
-	return errors.Join(err, f.Sync(), f.Close())
+	if err = errors.Join(err, f.Sync()); err == nil {
+		failpoint.Synced(f)
+	}
+	return errors.Join(err, f.Close())
 }
 
 func syncDir(dir string) error {
@@ -78,7 +88,10 @@ func syncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	if err = errors.Join(d.Sync(), d.Close()); err == nil {
+		failpoint.SyncedDir(dir)
+	}
+	return err
 }
 
 // List returns the paths of the tallies in a folder, by the start of their periods.
@@ -104,6 +117,7 @@ func Remove(path string) error {
 		if err := os.Remove(stem + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove tally: %w", err)
 		}
+		failpoint.Hit("tally/removing")
 	}
 	return syncDir(filepath.Dir(path))
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/failpoint"
 )
 
 // Report is what Open found.
@@ -82,6 +83,7 @@ func (f *File) resume() error {
 	r.settle()
 	f.report = r.report
 	f.synced.Store(f.clock())
+	failpoint.Hit("tally/resuming")
 	return f.side.rewrite(f.all, 0)
 }
 

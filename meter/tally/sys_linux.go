@@ -7,16 +7,29 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tallygate/tallygate/failpoint"
 )
 
 func datasync(f *os.File) error {
-	return retry(func() error { return unix.Fdatasync(int(f.Fd())) })
+	if err := failpoint.Fail("tally/sync"); err != nil {
+		return err
+	}
+	err := retry(func() error { return unix.Fdatasync(int(f.Fd())) })
+	if err == nil {
+		failpoint.Synced(f)
+	}
+	failpoint.Hit("tally/synced")
+	return err
 }
 
 // allocate reserves disk blocks for a range, growing the file where needed.
 // The error is errors.ErrUnsupported where the file system cannot.
 func allocate(f *os.File, off, n int64) error {
-	err := retry(func() error { return unix.Fallocate(int(f.Fd()), 0, off, n) })
+	err := failpoint.Fail("tally/allocate")
+	if err == nil {
+		err = retry(func() error { return unix.Fallocate(int(f.Fd()), 0, off, n) })
+	}
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
 		return errors.ErrUnsupported
 	}
@@ -42,7 +55,7 @@ func bootID() string {
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(b))
+	return failpoint.Boot(strings.TrimSpace(string(b)))
 }
 
 // Where fallocate, a mapping, or fdatasync promises less than on a local disk.
