@@ -31,21 +31,23 @@ type row struct {
 }
 
 // newRow begins a row of so many rounds, in its short form and in its long one.
-func newRow(t *testing.T, number int, name string, short, long int) *row {
+func newRow(t *testing.T, no int, name string, short, long int) *row {
 	t.Helper()
-	r := &row{t: t, number: number, name: name, long: os.Getenv("TALLYGATE_LONG") != "",
+	r := &row{t: t, number: no, name: name, long: os.Getenv("TALLYGATE_LONG") != "",
 		seed: uint64(number(t, "TALLYGATE_SEED", int(time.Now().UnixNano()&0xffffff))), rounds: short}
 	if r.long {
 		r.rounds = long
 	}
 	r.rounds = min(r.rounds, number(t, "TALLYGATE_ROUNDS", r.rounds))
-	r.chance = rand.New(rand.NewPCG(r.seed, uint64(number)))
-	t.Logf("row %d %s: %d rounds, TALLYGATE_SEED=%d", number, name, r.rounds, r.seed)
+	r.chance = rand.New(rand.NewPCG(r.seed, uint64(no)))
+	t.Logf("row %d %s: %d rounds, TALLYGATE_SEED=%d", no, name, r.rounds, r.seed)
 	return r
 }
 
 // note adds to the row's line.
-func (r *row) note(format string, args ...any) { r.notes = append(r.notes, fmt.Sprintf(format, args...)) }
+func (r *row) note(format string, args ...any) {
+	r.notes = append(r.notes, fmt.Sprintf(format, args...))
+}
 
 // end prints the row's line and fails the test where anything was lost, doubled
 // or wrong.
