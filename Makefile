@@ -30,6 +30,7 @@ lint: ## Check formatting and vet.
 
 test-unit: ## Run the tests of the packages.
 	go test -tags $(TAGS) ./...
+	go test -tags failpoints ./failpoint
 
 test-race: ## Run those of the counting core with the race detector, which needs a C compiler.
 	@if command -v $${CC:-gcc} >/dev/null; then set -x; go test -race ./meter/... ./billing ./web ./caddymodule/service; \

@@ -31,12 +31,13 @@ var arrows = map[string][]string{
 	"billing":            {"ledger"},
 	"ledger/badgerstore": {"ledger"},
 	"ledger/ledgertest":  {"ledger"},
-	"ledger":             {"account", "failpoint"},
-	"meter":              {"account", "failpoint"},
+	"ledger":             {"account", "durable"},
+	"meter":              {"account", "durable"},
 	"account":            {"rating"},
 	"rating":             {"rating/pricebook"},
 	"rating/pricebook":   {"rating/money"},
 	"rating/money":       {},
+	"durable":            {"failpoint"},
 	"failpoint":          {},
 }
 

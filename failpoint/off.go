@@ -10,20 +10,35 @@ import (
 // Enabled tells whether failpoints are compiled in.
 const Enabled = false
 
+// Names are those in a folder at one time.
+type Names struct{}
+
 // Hit is a place at which tests kill the process.
 func Hit(string) {}
 
 // Fail is a place at which tests let the disk fail.
 func Fail(string) error { return nil }
 
+// Wrote tells that n bytes of a file were written at an offset.
+func Wrote(f *os.File, at, n int64) {}
+
 // Synced tells that a file's content is durable.
 func Synced(*os.File) {}
 
-// SyncedDir tells that the names in a folder are durable.
-func SyncedDir(string) {}
+// SyncedTo tells that a file's content is durable up to an offset.
+func SyncedTo(f *os.File, end int64) {}
 
-// SyncedTree tells that a folder is durable with all that is in it.
+// ReadNames returns the names in a folder that is about to be synced.
+func ReadNames(dir string) Names { return Names{} }
+
+// SyncedDir tells that the names in a folder are durable.
+func SyncedDir(dir string, names Names) {}
+
+// SyncedTree tells that a Badger folder is durable as it is.
 func SyncedTree(string) {}
+
+// SyncedSince tells that all that a file counted before an instant is durable.
+func SyncedSince(path string, start time.Time) {}
 
 // Now is the wall clock.
 func Now() time.Time { return time.Now() }

@@ -3,15 +3,15 @@
 package failpoint
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,18 +19,31 @@ import (
 // The shadow of a folder is what a power cut would leave of it for certain:
 //
 //	content/ID    a file's content when it was last synced
-//	names.json    path below the folder → ID, as of the last sync of each folder
+//	names.json    path below the folder → ID, as of the last sync of each
+//	              folder; and the manifests of Badger, which belong to the names
+//	since.jsonl   which counts a file has durable, see SyncedSince
 //
-// An ID is the file's inode and time of birth. The power-cut model makes a
+// It is never ahead of the disk: it is told after each sync, before anybody acts
+// upon that, of what was there when the sync began. It may lag for the moment
+// of the copying, which is a cut a moment earlier. The power-cut model makes a
 // folder of it and mixes in pages and names that are newer.
 var (
 	shadow   = os.Getenv("TALLYGATE_SHADOW")
 	shadowOf = os.Getenv("TALLYGATE_SHADOW_OF")
 	shadowMu sync.Mutex
-	names    map[string]string
+	durable  index
+	written  = map[string]extent{} // by ID, since the file's last sync
+	listings uint64
 )
 
-const page = 4096
+// extent is the bytes from lo to below hi.
+type extent struct{ lo, hi int64 }
+
+// Names are those in a folder at one time: name → ID.
+type Names struct {
+	number uint64
+	ids    map[string]string
+}
 
 // must ends a test run whose model cannot be kept.
 func must(err error) {
@@ -39,187 +52,150 @@ func must(err error) {
 	}
 }
 
-// FileID names a file for as long as it exists, whatever it is called.
-func FileID(path string) (string, error) {
-	var st unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_INO|unix.STATX_BTIME, &st)
-	if err != nil {
-		return "", &fs.PathError{Op: "statx", Path: path, Err: err}
-	}
-	return fmt.Sprintf("%d-%d.%09d", st.Ino, st.Btime.Sec, st.Btime.Nsec), nil
-}
-
-// Synced tells that a file's content is durable.
-func Synced(f *os.File) {
-	if shadow == "" {
-		return
-	}
-	shadowMu.Lock()
-	defer shadowMu.Unlock()
-	path := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
-	target, err := os.Readlink(path)
-	must(err)
-	if _, ok := below(target); ok {
-		must(copyContent(target))
-	}
-}
-
-// SyncedDir tells that the names in a folder are durable.
-func SyncedDir(dir string) {
-	if shadow == "" {
-		return
-	}
-	shadowMu.Lock()
-	defer shadowMu.Unlock()
-	must(copyNames(dir, nil))
-}
-
-// SyncedTree tells that a folder is durable with all that is in it. Files that
-// others remove meanwhile are passed over, and taken again.
-func SyncedTree(dir string) {
-	if shadow == "" {
-		return
-	}
-	shadowMu.Lock()
-	defer shadowMu.Unlock()
-	for {
-		before, err := os.ReadFile(filepath.Join(dir, "MANIFEST"))
-		must(err)
-		must(copyNames(dir, copyContent))
-		after, err := os.ReadFile(filepath.Join(dir, "MANIFEST"))
-		must(err)
-		if bytes.Equal(before, after) {
-			return
-		}
-	}
-}
-
+// below is a path relative to the folder, false if it is not in it.
 func below(path string) (string, bool) {
 	rel, err := filepath.Rel(shadowOf, path)
 	return rel, err == nil && filepath.IsLocal(rel)
 }
 
-// copyNames makes the names in a folder durable, and with each visits the file.
-func copyNames(dir string, visit func(path string) error) error {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return err
-	}
-	rel, ok := below(abs)
-	if !ok {
-		return nil
-	}
-	if names == nil {
-		if names, err = readNames(); err != nil {
-			return err
-		}
-	}
-	for name := range names {
-		if filepath.Dir(name) == filepath.Clean(rel) {
-			delete(names, name)
-		}
-	}
-	entries, err := os.ReadDir(abs)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		path := filepath.Join(abs, e.Name())
-		id, err := FileID(path)
-		if err == nil && !e.IsDir() && visit != nil {
-			err = visit(path)
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if !e.IsDir() {
-			names[filepath.Join(rel, e.Name())] = id
-		}
-	}
-	return writeNames()
-}
-
-func readNames() (map[string]string, error) {
-	list := map[string]string{}
-	text, err := os.ReadFile(filepath.Join(shadow, "names.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return list, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &list)
-	}
-	return list, err
-}
-
-// writeNames leaves the old or the new names, whenever the process is killed.
-func writeNames() error {
-	text, err := json.Marshal(names)
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(shadow, "names.json")
-	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
-}
-
-// copyContent copies the pages of a file that differ from its shadow.
-func copyContent(path string) error {
-	id, err := FileID(path)
-	if err != nil {
-		return err
+// open opens a file anew by its descriptor, whatever it is called by now. Nil
+// where the file is none of the folder's.
+func open(f *os.File) (*os.File, string) {
+	path := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+	target, err := os.Readlink(path)
+	must(err)
+	if _, ok := below(strings.TrimSuffix(target, " (deleted)")); !ok {
+		return nil, ""
 	}
 	live, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer live.Close()
-	if err := os.MkdirAll(filepath.Join(shadow, "content"), 0o700); err != nil {
-		return err
-	}
-	kept, err := os.OpenFile(filepath.Join(shadow, "content", id), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	defer kept.Close()
-	info, err := live.Stat()
-	if err == nil {
-		err = kept.Truncate(info.Size())
-	}
-	if err == nil {
-		err = copyPages(kept, live, info.Size())
-	}
-	return err
+	must(err)
+	id, err := openID(live)
+	must(err)
+	return live, id
 }
 
-func copyPages(to, from *os.File, size int64) error {
-	const run = 64 * page
-	have, want := make([]byte, run), make([]byte, run)
-	for at := int64(0); at < size; at += run {
-		data, err := from.Seek(at, unix.SEEK_DATA) // holes are in the shadow already
-		if errors.Is(err, unix.ENXIO) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		at = data - data%run
-		n, err := from.ReadAt(want, at)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		if m, err := to.ReadAt(have[:n], at); err != nil && !errors.Is(err, io.EOF) {
-			return err
-		} else if m == n && bytes.Equal(have[:n], want[:n]) {
+func openID(f *os.File) (string, error) {
+	var st unix.Statx_t
+	err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_INO|unix.STATX_BTIME, &st)
+	return fileID(f.Name(), st, err)
+}
+
+// Wrote tells that n bytes of a file were written at an offset. A file of which
+// it is told at all must be told of completely: then a sync copies those alone.
+func Wrote(f *os.File, at, n int64) {
+	if shadow == "" {
+		return
+	}
+	shadowMu.Lock()
+	defer shadowMu.Unlock()
+	live, id := open(f)
+	if live == nil {
+		return
+	}
+	defer live.Close()
+	switch e, ok := written[id]; {
+	case !ok: // and what was written before
+		written[id] = extent{0, math.MaxInt64}
+	case e.lo == e.hi:
+		written[id] = extent{at, at + n}
+	default:
+		written[id] = extent{min(e.lo, at), max(e.hi, at+n)}
+	}
+}
+
+// Synced tells that a file's content is durable. Nobody has written to it since
+// the sync began.
+func Synced(f *os.File) { SyncedTo(f, math.MaxInt64) }
+
+// SyncedTo is Synced where others have written since, behind an offset.
+func SyncedTo(f *os.File, end int64) {
+	if shadow == "" {
+		return
+	}
+	shadowMu.Lock()
+	defer shadowMu.Unlock()
+	live, id := open(f)
+	if live == nil {
+		return
+	}
+	defer live.Close()
+	e, told := written[id]
+	if !told {
+		e = extent{0, math.MaxInt64}
+	}
+	must(copyContent(live, id, extent{e.lo, min(e.hi, end)}, end))
+	switch {
+	case !told:
+	case end < e.hi:
+		written[id] = extent{max(e.lo, end), e.hi}
+	default:
+		written[id] = extent{}
+	}
+}
+
+// ReadNames returns the names in a folder that is about to be synced.
+func ReadNames(dir string) (n Names) {
+	if shadow == "" {
+		return n
+	}
+	shadowMu.Lock()
+	defer shadowMu.Unlock()
+	listings++
+	n, err := list(dir)
+	must(err)
+	n.number = listings
+	return n
+}
+
+// list reads the names in a folder. What others remove meanwhile is passed over.
+func list(dir string) (n Names, err error) {
+	n.ids = map[string]string{}
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		var id string
+		if id, err = FileID(filepath.Join(dir, e.Name())); errors.Is(err, fs.ErrNotExist) {
+			err = nil
 			continue
 		}
-		if _, err := to.WriteAt(want[:n], at); err != nil {
-			return err
+		if err != nil {
+			break
 		}
+		n.ids[e.Name()] = id
 	}
-	return nil
+	return n, err
+}
+
+// SyncedDir tells that the names in a folder are durable.
+func SyncedDir(dir string, names Names) {
+	if shadow == "" {
+		return
+	}
+	shadowMu.Lock()
+	defer shadowMu.Unlock()
+	if rel, ok := relative(dir); ok && durable.set(rel, names) {
+		must(durable.write())
+	}
+}
+
+func relative(dir string) (string, bool) {
+	abs, err := filepath.Abs(dir)
+	must(err)
+	return below(abs)
+}
+
+// SyncedSince tells that all that a file counted before an instant is durable.
+func SyncedSince(path string, start time.Time) {
+	if shadow == "" {
+		return
+	}
+	shadowMu.Lock()
+	defer shadowMu.Unlock()
+	rel, ok := relative(path)
+	if !ok {
+		return
+	}
+	f, err := os.OpenFile(filepath.Join(shadow, "since.jsonl"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	must(err)
+	_, err = fmt.Fprintf(f, "{\"path\":%q,\"since\":%d,\"known\":%d}\n", rel, start.UnixNano(), time.Now().UnixNano())
+	must(errors.Join(err, f.Close()))
 }

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/meter"
 )
 
@@ -47,21 +47,8 @@ func (c *testClock) Set(to time.Time) error {
 	if to.UnixNano() < c.Now().Event {
 		return fmt.Errorf("%w: it is %s", meter.ErrClockBackwards, c.Now().Time().Format(time.RFC3339Nano))
 	}
-	if err := replaceFile(c.path, []byte(to.UTC().Format(time.RFC3339Nano)+"\n")); err != nil {
+	if err := durable.Replace(c.path, []byte(to.UTC().Format(time.RFC3339Nano)+"\n")); err != nil {
 		return fmt.Errorf("test clock: %w", err)
 	}
 	return c.TestClock.Set(to)
-}
-
-// replaceFile writes a small file so that a crash leaves the old or the new one.
-func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return os.Rename(f.Name(), path)
 }

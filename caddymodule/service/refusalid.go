@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/meter"
 	"github.com/tallygate/tallygate/web"
 )
@@ -27,7 +28,7 @@ func openRefusalCodec(path string) (refusalCodec, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		key = make([]byte, 32)
 		rand.Read(key)
-		err = replaceFile(path, key)
+		err = durable.Replace(path, key)
 	}
 	if err != nil {
 		return refusalCodec{}, fmt.Errorf("key of refusal ids: %w", err)

@@ -19,7 +19,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -27,6 +26,7 @@ import (
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/billing"
+	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger/badgerstore"
 	"github.com/tallygate/tallygate/ledger/journal"
@@ -78,7 +78,7 @@ func Open(c Config) (*Service, error) {
 
 func (s *Service) start() error {
 	for _, dir := range []string{"badger", "journal", "usage", "tally"} {
-		if err := os.MkdirAll(s.path(dir), 0o700); err != nil {
+		if err := durable.MakeDir(s.path(dir)); err != nil {
 			return fmt.Errorf("ledger folder: %w", err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/failpoint"
 )
 
@@ -146,8 +147,10 @@ func writeAnchor(path string, head Head) error {
 		return fmt.Errorf("journal: anchor: %w", err)
 	}
 	dir := filepath.Dir(path)
-	if err := makeDir(dir); err != nil {
-		return fmt.Errorf("journal: anchor: %w", err)
+	if _, err := os.Stat(dir); err != nil {
+		if err := durable.MakeDir(dir); err != nil {
+			return fmt.Errorf("journal: anchor: %w", err)
+		}
 	}
 	temp := path + ".tmp"
 	if err := writeSynced(temp, append(b, '\n')); err != nil {
@@ -158,7 +161,7 @@ func writeAnchor(path string, head Head) error {
 		return fmt.Errorf("journal: anchor: %w", err)
 	}
 	failpoint.Hit("anchor/renamed")
-	if err := syncDir(dir); err != nil {
+	if err := durable.SyncDir(dir); err != nil {
 		return fmt.Errorf("journal: anchor: sync its folder: %w", err)
 	}
 	return nil

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
+	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/failpoint"
 )
 
@@ -23,7 +23,7 @@ var realDisk = disk{
 	write:   writeAt,
 	sync:    syncFile,
 	rename:  os.Rename,
-	syncDir: syncDir,
+	syncDir: durable.SyncDir,
 	blank:   writeBlank,
 }
 
@@ -32,6 +32,7 @@ func writeAt(f *os.File, b []byte, offset int64) error {
 		return err
 	}
 	_, err := f.WriteAt(b, offset)
+	failpoint.Wrote(f, offset, int64(len(b)))
 	failpoint.Hit("journal/written")
 	return err
 }
@@ -46,34 +47,6 @@ func syncFile(f *os.File) error {
 	}
 	failpoint.Hit("journal/synced")
 	return err
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	if err = errors.Join(d.Sync(), d.Close()); err == nil {
-		failpoint.SyncedDir(dir)
-	}
-	return err
-}
-
-// makeDir makes a folder, and those above it, with durable names.
-func makeDir(dir string) error {
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
-	parent := filepath.Dir(dir)
-	if parent != dir {
-		if err := makeDir(parent); err != nil {
-			return err
-		}
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
-	}
-	return syncDir(parent)
 }
 
 // writeBlank makes a durable file of zeros. They are really written, since an

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/tallygate/tallygate/durable"
 )
 
 // Lock is a journal's folder taken for this process. The kernel gives it back
@@ -19,7 +21,7 @@ type Lock struct{ file *os.File }
 // TakeLock takes a folder, made where it is missing, before Open does: what else
 // belongs to the ledger can be opened in between. ErrLocked names the holder.
 func TakeLock(dir string) (*Lock, error) {
-	if err := makeDir(dir); err != nil {
+	if err := durable.MakeDir(dir); err != nil {
 		return nil, fmt.Errorf("journal: create folder: %w", err)
 	}
 	f, err := lockDir(dir)

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/failpoint"
 )
 
@@ -40,7 +41,7 @@ func Write(dir string, h Header, rows []account.Count) (Info, error) {
 	case err == nil && !bytes.Equal(old, b):
 		err = fmt.Errorf("%w: compare %s with the journal", ErrConflict, path)
 	case err == nil: // whoever put it there may not have made it durable
-		err = errors.Join(syncPath(path), syncDir(dir))
+		err = errors.Join(syncPath(path), durable.SyncDir(dir))
 	}
 	if err != nil {
 		return Info{}, fmt.Errorf("usage: seal %s: %w", info.Name, err)
@@ -72,7 +73,7 @@ func replace(path string, b []byte) error {
 		return errors.Join(err, os.Remove(temp))
 	}
 	failpoint.Hit("seal/renamed")
-	return syncDir(filepath.Dir(path))
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 func syncPath(path string) error {
@@ -84,14 +85,6 @@ func syncPath(path string) error {
 		failpoint.Synced(f)
 	}
 	return errors.Join(err, f.Close())
-}
-
-func syncDir(dir string) error {
-	err := syncPath(dir)
-	if err == nil {
-		failpoint.SyncedDir(dir)
-	}
-	return err
 }
 
 // Open reads a file and checks all of it: magic, name, every CRC, the

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/failpoint"
 )
 
@@ -68,7 +69,7 @@ func begin(path string, h Header) error {
 		return err
 	}
 	failpoint.Hit("tally/created")
-	return syncDir(filepath.Dir(path))
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 func writeSynced(path string, b []byte) error {
@@ -81,17 +82,6 @@ func writeSynced(path string, b []byte) error {
 		failpoint.Synced(f)
 	}
 	return errors.Join(err, f.Close())
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	if err = errors.Join(d.Sync(), d.Close()); err == nil {
-		failpoint.SyncedDir(dir)
-	}
-	return err
 }
 
 // List returns the paths of the tallies in a folder, by the start of their periods.
@@ -119,7 +109,7 @@ func Remove(path string) error {
 		}
 		failpoint.Hit("tally/removing")
 	}
-	return syncDir(filepath.Dir(path))
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 // Sweep deletes what a kill during Create left. Call it while nothing in the

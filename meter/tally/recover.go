@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/failpoint"
 )
 
@@ -111,7 +112,7 @@ func (f *File) openFiles() (err error) {
 	} else if !ok && f.warning == nil {
 		f.warning = fmt.Errorf("%s: the file system cannot allocate space ahead: a full disk may stop the process", f.path)
 	}
-	return syncDir(filepath.Dir(f.path))
+	return durable.SyncDir(filepath.Dir(f.path))
 }
 
 // recovery brings the mapped file and the side file together.

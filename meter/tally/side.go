@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"os"
 	"sync/atomic"
+
+	"github.com/tallygate/tallygate/failpoint"
 )
 
 // A half of the side file is a header (twice, the second copy in another
@@ -111,6 +113,7 @@ func (s *side) writeHeader() error {
 		if _, err := s.halves[s.active].file.WriteAt(b, off); err != nil {
 			return fmt.Errorf("side header: %w", err)
 		}
+		failpoint.Wrote(s.halves[s.active].file, off, int64(len(b)))
 	}
 	return nil
 }
@@ -163,6 +166,7 @@ func (s *side) flush(flags uint32) error {
 	if _, err := h.file.WriteAt(b, s.end); err != nil {
 		return fmt.Errorf("side file: %w", err)
 	}
+	failpoint.Wrote(h.file, s.end, int64(len(b)))
 	s.end += int64(len(b))
 	s.buf = b[:batchHeaderBytes]
 	return nil

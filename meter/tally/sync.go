@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"os"
 	"time"
+
+	"github.com/tallygate/tallygate/failpoint"
 )
 
 // Sync appends the slots that changed to the side file and returns when they
@@ -32,6 +34,7 @@ func (f *File) sync(flags uint32) error {
 	}
 	f.err.Store(nil)
 	f.synced.Store(start)
+	failpoint.SyncedSince(f.path, f.epoch.Add(time.Duration(start)))
 	return nil
 }
 
