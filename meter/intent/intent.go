@@ -1,6 +1,6 @@
 // Package intent remembers which images a gateway was about to change, so that
-// kill -9 between the upstream's success and the ledger's record loses none of
-// them (D28). It is one append-only file of fixed records: a change begins
+// neither kill -9 nor a power cut between the upstream's success and the ledger's
+// record loses any of them (D28). It is one append-only file of fixed records: a change begins
 // before its call is forwarded, is named when product and picture are known, and
 // ends when the ledger has it or the call failed. What has begun and not ended
 // when the file is opened is of unknown outcome.
@@ -11,8 +11,10 @@
 //	err = log.Name(id, product, picture)
 //	err = log.End(id)
 //
-// A write reaches the page cache, which outlives the process. A power cut may
-// take the newest records.
+// Begin returns when its record is durable; one sync serves all who wait. Names
+// and ends only reach the page cache, which outlives the process. A power cut may
+// take those written since the last Begin: a change is uncertain then that has
+// ended, or its hashes are not known.
 package intent
 
 import (
@@ -22,10 +24,12 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/failpoint"
 )
 
@@ -39,13 +43,19 @@ const compactAt = 1 << 20
 
 // Log is an open file of intents. Its methods may be called concurrently.
 type Log struct {
-	mu   sync.Mutex
-	path string
-	file *os.File
-	size int64 // where the next record goes
-	next uint64
-	open map[uint64]entry
-	old  []uint64 // open since before this process, until Forget
+	syncing sync.Mutex // one sync at a time; taken before mu
+	mu      sync.Mutex
+	path    string
+	file    *os.File
+	size    int64 // where the next record goes
+	next    uint64
+	open    map[uint64]entry
+	old     []uint64 // open since before this process, until Forget
+
+	written uint64 // records so far, in all files
+	durable uint64 // of those
+	safe    int64  // bytes of the file that are durable
+	stale   bool   // nobody knows what is durable: a sync has failed, or none was made
 }
 
 // entry is a change that has begun.
@@ -59,7 +69,7 @@ type entry struct {
 // order of their beginning. Hashes that are not known are zero. With ErrDamaged
 // the log is open all the same.
 func Open(path string) (*Log, []account.ImageChange, error) {
-	l := &Log{path: path, open: make(map[uint64]entry), next: 1}
+	l := &Log{path: path, open: make(map[uint64]entry), next: 1, stale: true} // it may be in the page cache only
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fmt.Errorf("intents of an earlier run: %w", err)
@@ -84,21 +94,29 @@ func Open(path string) (*Log, []account.ImageChange, error) {
 	return l, open, nil
 }
 
-// Begin remembers a change that is about to be made. Named says that the
-// hashes are known.
+// Begin remembers a change that is about to be made, for good once it returns
+// without an error. Named says that the hashes are known.
 func (l *Log) Begin(c account.ImageChange, named bool) (id uint64, err error) {
+	id, number, err := l.begin(entry{c, named})
+	if err == nil {
+		err = l.sync(number)
+	}
+	if err != nil {
+		return 0, errors.Join(err, l.End(id)) // it will not be made
+	}
+	return id, nil
+}
+
+func (l *Log) begin(e entry) (id, number uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.compact(); err != nil {
-		return 0, err
-	}
 	id = l.next
-	if err := l.append(record{kind: begins, id: id, entry: entry{c, named}}); err != nil {
-		return 0, err
+	if err := l.append(record{kind: begins, id: id, entry: e}); err != nil {
+		return 0, 0, err
 	}
 	l.next++
-	l.open[id] = entry{c, named}
-	return id, nil
+	l.open[id] = e
+	return id, l.written, nil
 }
 
 // Name adds the hashes of a change that has begun. It does nothing for one that
@@ -131,6 +149,8 @@ func (l *Log) End(id uint64) error {
 // Forget forgets what was open when the file was opened: it is in the ledger
 // now.
 func (l *Log) Forget() error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, id := range l.old {
@@ -149,31 +169,66 @@ func (l *Log) Len() int {
 
 // Close closes the file. It stays, for the next Open.
 func (l *Log) Close() error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.file.Close()
 }
 
 func (l *Log) append(r record) error {
-	b := r.encode()
+	b := r.encode(l.safe)
 	if err := failpoint.Fail("intent/append"); err != nil {
 		return fmt.Errorf("file of intents: %w", err)
 	}
 	if _, err := l.file.WriteAt(b[:], l.size); err != nil {
 		return fmt.Errorf("file of intents: %w", err) // the next record goes over what was written of it
 	}
+	failpoint.Wrote(l.file, l.size, recordSize)
 	l.size += recordSize
+	l.written++
 	return nil
 }
 
-// compact writes the file anew where most of it has ended.
-func (l *Log) compact() error {
-	if l.size < compactAt || l.size < 4*recordSize*int64(len(l.open)) {
+// sync returns when a record is durable. The file is written anew where nobody
+// knows what is durable (after a failed sync the kernel takes for clean what it
+// could not write), and where most of it has ended.
+func (l *Log) sync(number uint64) error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.durable >= number {
 		return nil
 	}
-	return l.rewrite()
+	if l.stale || l.size >= compactAt && l.size >= 4*recordSize*int64(len(l.open)) {
+		return l.rewrite()
+	}
+	file, end, written := l.file, l.size, l.written
+	l.mu.Unlock() // others write meanwhile, and wait for the next sync
+	err := syncTo(file, end)
+	l.mu.Lock()
+	if err != nil {
+		l.stale = true
+		return fmt.Errorf("file of intents: %w", err)
+	}
+	l.durable, l.safe = written, end
+	return nil
 }
 
+func syncTo(f *os.File, end int64) error {
+	err := failpoint.Fail("intent/sync")
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		failpoint.SyncedTo(f, end)
+		failpoint.Hit("intent/synced")
+	}
+	return err
+}
+
+// rewrite replaces the file, durably, by one of what is open.
 func (l *Log) rewrite() error {
 	var data []byte
 	ids := make([]uint64, 0, len(l.open))
@@ -182,36 +237,45 @@ func (l *Log) rewrite() error {
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
-		b := record{kind: begins, id: id, entry: l.open[id]}.encode()
+		b := record{kind: begins, id: id, entry: l.open[id]}.encode(0)
 		data = append(data, b[:]...)
 	}
-	if err := os.WriteFile(l.path+".new", data, 0o600); err != nil {
-		return fmt.Errorf("file of intents: %w", err)
-	}
-	file, err := os.OpenFile(l.path+".new", os.O_RDWR, 0o600)
+	file, err := os.OpenFile(l.path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("file of intents: %w", err)
 	}
+	if _, err = file.Write(data); err == nil {
+		err = syncTo(file, int64(len(data)))
+	}
 	failpoint.Hit("intent/rewriting")
-	if err := os.Rename(l.path+".new", l.path); err != nil {
+	if err == nil {
+		err = os.Rename(l.path+".new", l.path)
+	}
+	if err != nil {
 		return errors.Join(fmt.Errorf("file of intents: %w", err), file.Close())
 	}
 	old := l.file
-	l.file, l.size = file, int64(len(data))
-	return old.Close()
+	l.file, l.size, l.safe, l.stale = file, int64(len(data)), int64(len(data)), true
+	if err := errors.Join(old.Close(), durable.SyncDir(filepath.Dir(l.path))); err != nil {
+		return fmt.Errorf("file of intents: %w", err)
+	}
+	l.durable, l.stale = l.written, false
+	return nil
 }
 
 // read takes up the records of an earlier run and returns how many were
-// damaged. What does not check at the end was being written: it is torn.
+// damaged. What does not check and was not durable when a later record was
+// written, was being written: it is torn.
 func (l *Log) read(data []byte) (damaged int) {
-	bad := 0
+	var bad []int
+	safe := int64(0)
 	for at := 0; at+recordSize <= len(data); at += recordSize {
-		r, ok := decode([recordSize]byte(data[at:]))
+		r, s, ok := decode([recordSize]byte(data[at:]))
 		if !ok {
-			bad++
+			bad = append(bad, at)
 			continue
 		}
-		damaged, bad = damaged+bad, 0
+		safe = max(safe, s)
 		l.size = int64(at + recordSize)
 		l.next = max(l.next, r.id+1)
 		switch r.kind {
@@ -219,6 +283,11 @@ func (l *Log) read(data []byte) (damaged int) {
 			l.open[r.id] = r.entry
 		case ended:
 			delete(l.open, r.id)
+		}
+	}
+	for _, at := range bad {
+		if int64(at) < safe {
+			damaged++
 		}
 	}
 	return damaged
@@ -244,7 +313,8 @@ const recordSize = 64
 
 var table = crc32.MakeTable(crc32.Castagnoli)
 
-func (r record) encode() (b [recordSize]byte) {
+// encode also writes how many bytes of the file are durable.
+func (r record) encode(safe int64) (b [recordSize]byte) {
 	b[0], b[1] = byte(r.kind), byte(r.change.Kind)
 	if r.entry.named {
 		b[2] = 1
@@ -254,18 +324,19 @@ func (r record) encode() (b [recordSize]byte) {
 	binary.LittleEndian.PutUint32(b[16:], r.change.Instance)
 	copy(b[20:], r.change.Product[:])
 	copy(b[36:], r.change.Picture[:])
+	binary.LittleEndian.PutUint64(b[52:], uint64(safe))
 	binary.LittleEndian.PutUint32(b[60:], crc32.Checksum(b[:60], table))
 	return b
 }
 
-func decode(b [recordSize]byte) (r record, ok bool) {
+func decode(b [recordSize]byte) (r record, safe int64, ok bool) {
 	if crc32.Checksum(b[:60], table) != binary.LittleEndian.Uint32(b[60:]) || b[0] < byte(begins) || b[0] > byte(ended) {
-		return r, false
+		return r, 0, false
 	}
 	r.kind, r.change.Kind, r.entry.named = recordKind(b[0]), account.ImageChangeKind(b[1]), b[2] == 1
 	r.change.Account = binary.LittleEndian.Uint32(b[4:])
 	r.id = binary.LittleEndian.Uint64(b[8:])
 	r.change.Instance = binary.LittleEndian.Uint32(b[16:])
 	r.change.Product, r.change.Picture = [16]byte(b[20:]), [16]byte(b[36:])
-	return r, true
+	return r, int64(binary.LittleEndian.Uint64(b[52:])), true
 }

@@ -168,7 +168,7 @@ func TestUnwritable(t *testing.T) {
 }
 
 func FuzzOpen(f *testing.F) {
-	b := record{kind: begins, id: 1, entry: entry{uncertain(1, 2, 3), true}}.encode()
+	b := record{kind: begins, id: 1, entry: entry{uncertain(1, 2, 3), true}}.encode(64)
 	f.Add(b[:])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l := &Log{open: make(map[uint64]entry)}
