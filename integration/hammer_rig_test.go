@@ -20,6 +20,7 @@ import (
 type rig struct {
 	*harness.Gateway
 	t     testing.TB
+	up    *upstream.Server
 	truth string // the upstream's log
 }
 
@@ -27,10 +28,10 @@ const rigCaddyfile = `{
 	{{.Options}}
 	grace_period {{.Vars.grace}}
 	tallygate {
-		ledger         ./ledger
+		ledger         {{.Vars.disk}}/ledger
 		pricebook      ./{{.Vars.book}}
 		timezone       {{.Vars.timezone}}
-		anchor         ./anchor.json
+		anchor         {{.Vars.disk}}/anchor.json
 		flush_interval {{.Vars.flush}}
 		arrears {
 			grace {{.Vars.arrears}}
@@ -50,6 +51,7 @@ http://{{.HTTP}} {
 		operation search/search                 POST /v2/image/search
 		operation search/add                    POST /v2/image/add
 		operation search/delete                 POST /v2/image/delete
+		{{.Vars.images}}
 		success recognition/* {
 			status 2xx
 			member error_code absent
@@ -132,7 +134,7 @@ func newRig(t testing.TB, config harness.Config, vars map[string]any) *rig {
 		}
 	})
 	all := map[string]any{"grace": "10s", "book": "pricebook.yaml", "timezone": quietZone(), "flush": "1h",
-		"arrears": "15d", "mode": "enforce", "third": "recognition/celebrity-recognition"}
+		"arrears": "15d", "mode": "enforce", "disk": ".", "images": "", "third": "recognition/celebrity-recognition"}
 	for name, value := range vars {
 		all[name] = value
 	}
@@ -142,7 +144,7 @@ func newRig(t testing.TB, config harness.Config, vars map[string]any) *rig {
 		files[name] = text
 	}
 	config.Files = files
-	return &rig{Gateway: harness.New(t, config), t: t, truth: truth}
+	return &rig{Gateway: harness.New(t, config), t: t, up: up, truth: truth}
 }
 
 // quietZone is a billing zone in which no month ends during the test.
@@ -239,6 +241,7 @@ type customer struct {
 	operation string
 	fault     string // more words for the upstream
 	fails     bool   // the fault makes a failure of the call
+	form      string // sent in place of a canned call
 	http      *http.Client
 	again     bool // send once more, under the same id, what got no answer or 503
 
@@ -260,6 +263,7 @@ type sight struct {
 	header http.Header
 	body   string
 	err    error
+	at     time.Time // when all of it had come
 }
 
 func (a sight) ok() bool { return a.status == http.StatusOK }
@@ -281,26 +285,31 @@ func (c *customer) call() sight {
 
 func (c *customer) send(id string) sight {
 	a := sight{id: id}
-	request, err := http.NewRequest(http.MethodPost, c.site+rigPaths[c.operation], strings.NewReader("{}"))
+	body, kind, fault := "{}", "application/json", "canned,"+c.fault
+	if c.form != "" {
+		body, kind, fault = c.form, formType, c.fault
+	}
+	request, err := http.NewRequest(http.MethodPost, c.site+rigPaths[c.operation], strings.NewReader(body))
 	if err != nil {
 		a.err = err
 		return a
 	}
+	request.Header.Set("Content-Type", kind)
 	request.Header.Set("X-Api-Key", "key of "+c.account)
 	request.Header.Set("X-Request-Id", a.id)
-	request.Header.Set("X-Sample-Fault", "canned,"+c.fault)
+	request.Header.Set("X-Sample-Fault", fault)
 	response, err := c.http.Do(request)
 	if err != nil {
 		a.err = err
 		return a
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		a.err = err
 		return a
 	}
-	a.status, a.header, a.body = response.StatusCode, response.Header, string(body)
+	a.status, a.header, a.body, a.at = response.StatusCode, response.Header, string(text), time.Now()
 	return a
 }
 

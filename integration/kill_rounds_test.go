@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -128,11 +129,13 @@ type killTraffic struct {
 	abort     chan struct{} // the test has failed: no more tries
 	once      sync.Once
 	clients   sync.WaitGroup
+	running   atomic.Int64 // calls
 
 	mu      sync.Mutex
-	seen    map[what]int // successes that a client saw whole
-	unknown map[what]int // calls that got no whole answer
-	billed  uint64       // by the statements, for all accounts
+	seen    map[what]int         // successes that a client saw whole
+	times   map[what][]time.Time // when, since a power cut; nil without those
+	unknown map[what]int         // calls that got no whole answer
+	billed  uint64               // by the statements, for all accounts
 }
 
 func newKillTraffic(r *rig) *killTraffic {
@@ -170,11 +173,17 @@ func (w *killTraffic) run(c *customer) {
 			return
 		case <-w.gate.way():
 		}
-		a := c.call()
-		w.note(c, a)
-		if a.err != nil { // killed: the gate is about to be shut
-			time.Sleep(5 * time.Millisecond)
+		w.running.Add(1)
+		select {
+		case <-w.gate.way():
+			a := c.call()
+			w.note(c, a)
+			if a.err != nil { // killed: the gate is about to be shut
+				time.Sleep(5 * time.Millisecond)
+			}
+		default: // it was shut meanwhile
 		}
+		w.running.Add(-1)
 	}
 }
 
@@ -186,6 +195,9 @@ func (w *killTraffic) note(c *customer, a sight) {
 	case c.fails, a.status == http.StatusTooManyRequests, errors.Is(a.err, syscall.ECONNREFUSED):
 	case a.ok():
 		w.seen[id]++
+		if w.times != nil {
+			w.times[id] = append(w.times[id], a.at)
+		}
 	case a.err != nil:
 		w.unknown[id]++
 	default:

@@ -85,7 +85,11 @@ func (f *File) resume() error {
 	f.report = r.report
 	f.synced.Store(f.clock())
 	failpoint.Hit("tally/resuming")
-	return f.side.rewrite(f.all, 0)
+	if err := f.side.rewrite(f.all, 0); err != nil {
+		return err
+	}
+	failpoint.SyncedSince(f.path, f.epoch.Add(time.Duration(f.synced.Load())))
+	return nil
 }
 
 func (f *File) openFiles() (err error) {
