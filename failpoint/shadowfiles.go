@@ -70,10 +70,11 @@ func (x *index) write() error {
 const manifest = "MANIFEST"
 
 // SyncedTree tells that a Badger folder is durable as it is, at the end of a
-// commit. Badger syncs a table and its name before the manifest names it, and
-// the manifest before it removes what that no longer names. So names and
-// manifest are taken as one, of a time at which the manifest did not change,
-// and whatever is not in the manifest does not matter.
+// commit. Badger syncs a table before the manifest names it, and the manifest
+// before it removes what that no longer names. So names and manifest are taken
+// as one, of a time at which the manifest did not change, and whatever is not in
+// the manifest does not matter. It does not sync the names of new tables and
+// logs: ext4, XFS and Btrfs keep the name of a new file that is synced.
 func SyncedTree(dir string) {
 	if shadow == "" {
 		return

@@ -31,7 +31,7 @@ const rigCaddyfile = `{
 		ledger         {{.Vars.disk}}/ledger
 		pricebook      ./{{.Vars.book}}
 		timezone       {{.Vars.timezone}}
-		anchor         {{.Vars.disk}}/anchor.json
+		anchor         {{.Vars.disk}}/{{.Vars.anchor}}
 		flush_interval {{.Vars.flush}}
 		arrears {
 			grace {{.Vars.arrears}}
@@ -134,7 +134,7 @@ func newRig(t testing.TB, config harness.Config, vars map[string]any) *rig {
 		}
 	})
 	all := map[string]any{"grace": "10s", "book": "pricebook.yaml", "timezone": quietZone(), "flush": "1h",
-		"arrears": "15d", "mode": "enforce", "disk": ".", "images": "", "third": "recognition/celebrity-recognition"}
+		"arrears": "15d", "mode": "enforce", "disk": ".", "anchor": "anchor.json", "images": "", "third": "recognition/celebrity-recognition"}
 	for name, value := range vars {
 		all[name] = value
 	}

@@ -78,7 +78,7 @@ func (w *killTraffic) acknowledged(request harness.Request) bool {
 			return true
 		}
 		var refused *harness.Refused
-		if errors.As(err, &refused) {
+		if errors.As(err, &refused) && !w.dark.Load() {
 			w.t.Errorf("%s %v: %v", request.Path, request.Header, err)
 			return true
 		}

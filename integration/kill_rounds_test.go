@@ -130,6 +130,7 @@ type killTraffic struct {
 	once      sync.Once
 	clients   sync.WaitGroup
 	running   atomic.Int64 // calls
+	dark      atomic.Bool  // the disk is gone: the gateway may refuse everything
 
 	mu      sync.Mutex
 	seen    map[what]int         // successes that a client saw whole
@@ -200,6 +201,7 @@ func (w *killTraffic) note(c *customer, a sight) {
 		}
 	case a.err != nil:
 		w.unknown[id]++
+	case w.dark.Load():
 	default:
 		w.t.Errorf("%s %s: status %d: %s", c.account, c.operation, a.status, a.body)
 	}

@@ -126,6 +126,7 @@ var places = map[string]int{
 func (w *powered) round(number int) {
 	w.row.t.Helper()
 	w.disk.load()
+	w.dark.Store(false)
 	w.gate.open()
 	w.images.gate.open()
 	wait := time.Duration(200+w.row.chance.IntN(1300)) * time.Millisecond
@@ -143,6 +144,7 @@ func (w *powered) round(number int) {
 		eventually(w.t, "no picture is in flight", 20*time.Second, func() bool { return w.images.running.Load() == 0 })
 	}
 	cutAt := time.Now()
+	w.dark.Store(true)
 	w.disk.off()
 	w.Kill()
 	w.rest()
@@ -194,7 +196,7 @@ func newPowered(r *row, disk powerDisk) *powered {
 	t := r.t
 	w := &powered{row: r, disk: disk, control: filepath.Join(t.TempDir(), "failpoints"), base: map[what]int{}, servedBefore: map[what]int{}}
 	g := newRig(t, harness.Config{Binary: harness.FailpointBinary(t), Env: append(power.Env(disk.folder(), disk.shadow()),
-		"TALLYGATE_BOOT=boot-0", "TALLYGATE_FAILPOINTS="+w.control)}, map[string]any{"flush": "1s", "disk": disk.folder(), "images": heldImages})
+		"TALLYGATE_BOOT=boot-0", "TALLYGATE_FAILPOINTS="+w.control)}, map[string]any{"flush": "1s", "disk": disk.folder(), "anchor": "apart/anchor.json", "images": heldImages})
 	w.killTraffic = &killTraffic{rig: g, gate: newGate(), stop: make(chan struct{}), abort: make(chan struct{}),
 		seen: map[what]int{}, unknown: map[what]int{}, times: map[what][]time.Time{}}
 	w.images = &powerImages{killTraffic: w.killTraffic, gate: newGate()}

@@ -17,7 +17,8 @@
 // relies on it; the gateway's own files get any size. And Badger's folder has
 // the names and the manifest of its last commit, or those of the end: Badger
 // syncs what it adds in the background before the manifest that names it, and
-// the manifest before it removes what it no longer names.
+// the manifest before it removes what it no longer names; the name of a new file
+// of its is kept with the content, as ext4, XFS and Btrfs do.
 package power
 
 import (
