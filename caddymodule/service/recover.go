@@ -93,13 +93,11 @@ func (s *Service) resumeTallies() (err error) {
 		if err != nil {
 			return fmt.Errorf("counters of an earlier run: %w", err)
 		}
-		if report.LowerBound() {
-			s.log.Error("counters of an earlier run may be too low: the machine lost power, or the file was damaged", "file", path)
+		settled := f.Header().Start < s.engine.SettledUntil()
+		if !settled { // else nothing of it is missed
+			s.complain(path, report)
 		}
-		for _, d := range report.Damaged {
-			s.log.Error("a counter was damaged", "file", path, "damage", fmt.Sprint(d))
-		}
-		if f.Header().Start < s.engine.SettledUntil() || empty(f) {
+		if settled || empty(f) {
 			failpoint.Hit("recover/settled-tally")
 			if err := errors.Join(f.Close(), f.Remove()); err != nil {
 				return err
@@ -118,6 +116,15 @@ func (s *Service) resumeTallies() (err error) {
 		open = open[1:]
 	}
 	return nil
+}
+
+func (s *Service) complain(path string, report tally.Report) {
+	if report.LowerBound() {
+		s.log.Error("counters of an earlier run may be too low: the machine lost power, or the file was damaged", "file", path)
+	}
+	for _, d := range report.Damaged {
+		s.log.Error("a counter was damaged", "file", path, "damage", fmt.Sprint(d))
+	}
 }
 
 func empty(f *tally.File) bool {

@@ -123,3 +123,20 @@ func BenchmarkBegin(b *testing.B) {
 		})
 	}
 }
+
+// TestFailedSync: a change whose record may not be durable does not begin, and
+// what is open is written anew before the next one does.
+func TestFailedSync(t *testing.T) {
+	t.Parallel()
+	path, ok := filepath.Join(t.TempDir(), "intents"), must[uint64](t)
+	l := killed(t, path)
+	ok(l.Begin(change(1, account.ImageAdded), false))
+	zero := must[*os.File](t)(os.OpenFile("/dev/zero", os.O_RDWR, 0)) // takes what is written, and cannot be synced
+	l.file.Close()
+	l.file = zero
+	if _, err := l.Begin(change(2, account.ImageAdded), false); err == nil || l.Len() != 1 {
+		t.Fatalf("%v, %d open, want an error and 1", err, l.Len())
+	}
+	ok(l.Begin(change(3, account.ImageAdded), false))
+	killed(t, path, uncertain(1, 0, 0), uncertain(3, 0, 0))
+}
