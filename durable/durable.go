@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/tallygate/tallygate/failpoint"
 )
@@ -31,8 +32,9 @@ func SyncDir(dir string) error {
 func MakeDir(dir string) error {
 	parent := filepath.Dir(dir)
 	if _, err := os.Stat(dir); err == nil {
-		if err = SyncDir(parent); errors.Is(err, fs.ErrPermission) {
-			return nil // a folder that is another's was made by another
+		err = SyncDir(parent)
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EINVAL) {
+			return nil // a folder in one that is another's, or that cannot be synced, was made by another
 		}
 		return err
 	}

@@ -46,3 +46,24 @@ func TestReplaceFails(t *testing.T) {
 		t.Error("a file was written into a folder that is not there")
 	}
 }
+
+// TestFolderOfAnother: a folder that is there is good, also where the one above
+// may not be read.
+func TestFolderOfAnother(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may read every folder")
+	}
+	above := filepath.Join(t.TempDir(), "above")
+	if err := MakeDir(filepath.Join(above, "below")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(above, 0o100); err != nil {
+		t.Fatal(err)
+	}
+	if err := MakeDir(filepath.Join(above, "below")); err != nil {
+		t.Error(err)
+	}
+	if err := os.Chmod(above, 0o700); err != nil {
+		t.Fatal(err)
+	}
+}

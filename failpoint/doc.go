@@ -12,7 +12,7 @@
 //	    settle/journalled kill 3       SIGKILL at the third hit from now
 //	    journal/sync EIO 5 50          hits 5 to 54 fail with EIO (also ENOSPC, EROFS)
 //	TALLYGATE_HITS=FILE        gets the name of every place when it is first hit
-//	TALLYGATE_SHADOW=DIR       keeps what is durable of TALLYGATE_SHADOW_OF=DIR, see Shadow
+//	TALLYGATE_SHADOW=DIR       keeps what is durable of TALLYGATE_SHADOW_OF=DIR, see shadow.go
 //	TALLYGATE_WALL=FILE        holds a duration by which the wall clock is off
 //	TALLYGATE_BOOT=ID          another boot of the machine
 package failpoint

@@ -196,6 +196,6 @@ func SyncedSince(path string, start time.Time) {
 	}
 	f, err := os.OpenFile(filepath.Join(shadow, "since.jsonl"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	must(err)
-	_, err = fmt.Fprintf(f, "{\"path\":%q,\"since\":%d,\"known\":%d}\n", rel, start.UnixNano(), time.Now().UnixNano())
+	_, err = fmt.Fprintf(f, "{\"path\":%q,\"since\":%d}\n", rel, start.UnixNano())
 	must(errors.Join(err, f.Close()))
 }

@@ -83,7 +83,8 @@ func (d *ext4) folder() string { return d.at }
 func (d *ext4) shadow() string { return d.shade }
 
 func (d *ext4) mount() error {
-	if out, err := exec.Command("mount", "-o", "loop", d.image, d.at).CombinedOutput(); err != nil {
+	options := pick(d.chance, "loop", "loop,data=writeback", "loop,noauto_da_alloc")
+	if out, err := exec.Command("mount", "-o", options, d.image, d.at).CombinedOutput(); err != nil {
 		return fmt.Errorf("mount: %w: %s", err, out)
 	}
 	return nil

@@ -127,8 +127,12 @@ func (w *powered) round(number int) {
 	w.row.t.Helper()
 	w.disk.load()
 	w.dark.Store(false)
+	if number%3 == 1 { // counters that outlive cuts, and such that do not
+		w.must(w.with(map[string]any{"flush": pick(w.row.chance, "1s", "5s", "1h")}))
+	}
 	w.gate.open()
 	w.images.gate.open()
+	began := time.Now()
 	wait := time.Duration(200+w.row.chance.IntN(1300)) * time.Millisecond
 	at := "at a random time"
 	if w.row.chance.IntN(2) == 0 {
@@ -144,6 +148,7 @@ func (w *powered) round(number int) {
 		eventually(w.t, "no picture is in flight", 20*time.Second, func() bool { return w.images.running.Load() == 0 })
 	}
 	cutAt := time.Now()
+	w.ran += cutAt.Sub(began)
 	w.dark.Store(true)
 	w.disk.off()
 	w.Kill()
