@@ -22,6 +22,7 @@ type rig struct {
 	t     testing.TB
 	up    *upstream.Server
 	truth string // the upstream's log
+	site  string // the Caddyfile, a template
 }
 
 const rigCaddyfile = `{
@@ -138,19 +139,22 @@ func newRig(t testing.TB, config harness.Config, vars map[string]any) *rig {
 	for name, value := range vars {
 		all[name] = value
 	}
-	config.Caddyfile, config.Upstream, config.Vars = rigCaddyfile, up.URL(), all
+	if config.Caddyfile == "" {
+		config.Caddyfile = rigCaddyfile
+	}
+	config.Upstream, config.Vars = up.URL(), all
 	files := map[string]string{"pricebook.yaml": rigBook}
 	for name, text := range config.Files {
 		files[name] = text
 	}
 	config.Files = files
-	return &rig{Gateway: harness.New(t, config), t: t, up: up, truth: truth}
+	return &rig{Gateway: harness.New(t, config), t: t, up: up, truth: truth, site: config.Caddyfile}
 }
 
 // quietZone is a billing zone in which no month ends during the test.
 func quietZone() string {
 	east := time.FixedZone("", 8*3600)
-	if now := time.Now().In(east); now.Month() == now.Add(15*time.Minute).Month() {
+	if now := time.Now().In(east); now.Month() == now.Add(4*time.Hour).Month() {
 		return "+08:00"
 	}
 	return "+00:00"

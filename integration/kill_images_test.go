@@ -10,51 +10,19 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"testing"
 	"time"
 
 	"github.com/tallygate/tallygate/integration/upstream"
 )
 
-// TestImagesSurviveKills kills the gateway in the middle of adds, overwrites and
-// deletes. After every start the ledger's images and the uncertain ones are no
+const imageCap = 20 // of 48 pictures that are added
+
+// imageTraffic is clients who add, overwrite and delete while the gateway is
+// killed. After every start the ledger's images and the uncertain ones are no
 // fewer than the upstream's, which never pass the cap; what is uncertain is told
 // of, and no more than the calls that got no answer; reconciled with the
 // upstream's list, the images are those, exactly (D28). Counts of calls lie
 // between what clients saw and what the upstream did (D2).
-//
-// TALLYGATE_KILL_SEED and TALLYGATE_KILL_ROUNDS repeat a run and prolong it.
-func TestImagesSurviveKills(t *testing.T) {
-	t.Parallel()
-	seed := number(t, "TALLYGATE_KILL_SEED", int(time.Now().UnixNano()&0xffffff))
-	rounds := number(t, "TALLYGATE_KILL_ROUNDS", 6)
-	t.Logf("TALLYGATE_KILL_SEED=%d TALLYGATE_KILL_ROUNDS=%d", seed, rounds)
-	w := newImageTraffic(newScene(t, "").shelf("acme", "products", imageCap), uint64(seed))
-	defer w.end()
-	for round := range rounds {
-		w.gate.open()
-		time.Sleep(time.Duration(50+w.chance.IntN(350)) * time.Millisecond)
-		w.kill(round%3 == 2)
-		w.check(fmt.Sprintf("after kill %d", round+1))
-		if round%2 == 1 {
-			w.reconcileImages()
-			w.killAtRest()
-		}
-	}
-	w.gate.open()
-	before := w.answers.Load()
-	eventually(t, "calls go on after the last kill", time.Minute, func() bool { return w.answers.Load() > before+100 })
-	w.end()
-	w.check("in the end")
-	w.reconcileImages()
-	w.verified()
-	t.Logf("%d adds and %d deletes seen to succeed, %d calls without an answer, %d refused at the cap; %d uncertain in all; reconciling added %d and removed %d",
-		w.seen[toAdd], w.seen[toDelete], w.unknown[toAdd]+w.unknown[toDelete], w.refused, w.settled, w.added, w.removed)
-}
-
-const imageCap = 20 // of 48 pictures that are added
-
-// imageTraffic is clients who add and delete while the gateway is killed.
 type imageTraffic struct {
 	*shelf
 	gate    *gate
@@ -64,6 +32,7 @@ type imageTraffic struct {
 	clients sync.WaitGroup
 	answers atomic.Int64
 	running atomic.Int64 // calls
+	row     *row         // that counts what differs; may be nil
 
 	mu       sync.Mutex
 	seen     map[string]int64 // successes that a client saw whole, by operation
@@ -74,6 +43,7 @@ type imageTraffic struct {
 	uncertain, settled, added, removed int
 	unanswered                         int64 // up to the kill before
 	interrupts                         int   // recoveries that were killed, too
+	off                                map[string]off
 }
 
 // imageSlowness is where a kill finds a call: before the upstream does it, after,
@@ -82,7 +52,7 @@ var imageSlowness = []string{"", "", "delay=3ms", "delay=25ms", "slow-body=20ms"
 
 func newImageTraffic(s *shelf, seed uint64) *imageTraffic {
 	w := &imageTraffic{shelf: s, gate: newGate(), chance: rand.New(rand.NewPCG(seed, 0)), stop: make(chan struct{}),
-		seen: map[string]int64{}, unknown: map[string]int64{}}
+		seen: map[string]int64{}, unknown: map[string]int64{}, off: map[string]off{}}
 	for n := range uint64(8) {
 		chance := rand.New(rand.NewPCG(seed, n+1))
 		w.clients.Go(func() { w.run(chance, connections()) })
@@ -170,40 +140,11 @@ func (w *imageTraffic) note(operation string, product bool, a sight) {
 	}
 }
 
-// kill kills the gateway and starts it again, sometimes after a start that was
-// killed, too. When it returns nothing is in flight.
-func (w *imageTraffic) kill(twice bool) {
-	w.t.Helper()
-	w.Kill()
-	w.rest()
-	if twice {
-		w.interrupts++
-		if err := w.Interrupt(time.Duration(w.chance.IntN(250)) * time.Millisecond); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	w.restart()
-}
-
 // rest shuts the gate and waits for what is in flight.
 func (w *imageTraffic) rest() {
 	w.t.Helper()
 	w.gate.shut()
 	eventually(w.t, "nothing is in flight", 20*time.Second, func() bool { return w.running.Load() == 0 && w.up.Busy() == 0 })
-}
-
-// killAtRest: where all calls have been answered, a kill leaves no doubt.
-func (w *imageTraffic) killAtRest() {
-	w.t.Helper()
-	w.gate.open()
-	time.Sleep(100 * time.Millisecond)
-	w.rest()
-	w.Kill()
-	w.restart()
-	if up, ledger := w.up.Images(w.instance), w.images(); ledger.Images != up || ledger.Uncertain != 0 {
-		w.t.Fatalf("killed at rest: the upstream holds %d images, the ledger %+v", up, ledger)
-	}
-	w.check("killed at rest")
 }
 
 // told is how many images of unknown outcome the log tells of.
@@ -221,12 +162,14 @@ func (w *imageTraffic) check(when string) {
 	fresh := ledger.Uncertain - w.uncertain
 	unanswered := w.unknown[toAdd] + w.unknown[toDelete]
 	switch {
-	case up > ledger.Images+ledger.Uncertain, up > imageCap, ledger.Images > imageCap:
-		w.t.Fatalf("%s: the upstream holds %d images, the ledger %d and %d uncertain", when, up, ledger.Images, ledger.Uncertain)
+	case up > ledger.Images+ledger.Uncertain:
+		w.row.lose(w.t, up-ledger.Images-ledger.Uncertain, "%s: images: the upstream holds %d, the ledger %d and %d uncertain", when, up, ledger.Images, ledger.Uncertain)
+	case up > imageCap, ledger.Images > imageCap:
+		w.row.fault(w.t, "%s: the upstream holds %d images, the ledger %d and %d uncertain", when, up, ledger.Images, ledger.Uncertain)
 	case int64(fresh) > (unanswered-w.unanswered)*int64(1+w.interrupts) || fresh < 0:
-		w.t.Fatalf("%s: %d images more are uncertain, and %d calls got no answer", when, fresh, unanswered-w.unanswered)
+		w.row.fault(w.t, "%s: %d images more are uncertain, and %d calls got no answer", when, fresh, unanswered-w.unanswered)
 	case w.told() > w.settled+ledger.Uncertain || w.told() < w.settled+ledger.Uncertain-w.interrupts:
-		w.t.Fatalf("%s: %d images are uncertain, %d were; the log tells of %d", when, ledger.Uncertain, w.settled, w.told())
+		w.row.fault(w.t, "%s: %d images are uncertain, %d were; the log tells of %d", when, ledger.Uncertain, w.settled, w.told())
 	}
 	w.uncertain, w.unanswered = ledger.Uncertain, unanswered
 	w.checkCalls(when)
@@ -240,9 +183,16 @@ func (w *imageTraffic) checkCalls(when string) {
 		w.t.Fatal(err)
 	}
 	for _, o := range []string{toAdd, toDelete} {
-		if n := counted[o]; w.seen[o] > n || n > int64(truth.Success[o]) || n-w.seen[o] > w.unknown[o] {
-			w.t.Fatalf("%s: %s: clients saw %d successes, %d are counted, the upstream did %d; %d got no answer", when, o, w.seen[o], n, truth.Success[o], w.unknown[o])
+		n, seen, did := int(counted[o]), int(w.seen[o]), truth.Success[o]
+		before, now := w.off[o], off{lost: seen - n, doubled: n - min(did, seen+int(w.unknown[o]))}
+		const text = "%s: %s: clients saw %d successes, %d are counted, the upstream did %d; %d got no answer"
+		if now.lost > before.lost {
+			w.row.lose(w.t, now.lost-before.lost, text, when, o, seen, n, did, w.unknown[o])
 		}
+		if now.doubled > before.doubled {
+			w.row.double(w.t, now.doubled-before.doubled, text, when, o, seen, n, did, w.unknown[o])
+		}
+		w.off[o] = off{max(now.lost, before.lost), max(now.doubled, before.doubled)}
 	}
 }
 
@@ -252,16 +202,16 @@ func (w *imageTraffic) reconcileImages() {
 	got, text := w.reconcileWithUpstream()
 	up, ledger := w.up.Images(w.instance), w.images()
 	if ledger.Images != up || ledger.Uncertain != 0 || got.Images != up || got.Settled != w.uncertain {
-		w.t.Fatalf("reconciled: %s; the upstream holds %d images, the ledger %+v; %d were uncertain", text, up, ledger, w.uncertain)
+		w.row.fault(w.t, "reconciled: %s; the upstream holds %d images, the ledger %+v; %d were uncertain", text, up, ledger, w.uncertain)
 	}
 	// What differed is what was uncertain: an add each, and a product has 12 pictures.
 	if most := w.uncertain + 11*w.products; got.Added > w.uncertain || got.Removed > most {
-		w.t.Errorf("reconciling added %d and removed %d images, of %d uncertain", got.Added, got.Removed, w.uncertain)
+		w.row.fault(w.t, "reconciling added %d and removed %d images, of %d uncertain", got.Added, got.Removed, w.uncertain)
 	}
 	events := w.events("images-reconciled")
 	want := fmt.Sprintf("%d added, %d removed, %d uncertain settled, %d held: in a test", got.Added, got.Removed, got.Settled, up)
 	if len(events) == 0 || events[len(events)-1].Text != want || events[len(events)-1].Subject != "instance:products" {
-		w.t.Errorf("audit events %+v, want at last %q", events, want)
+		w.row.fault(w.t, "audit events %+v, want at last %q", events, want)
 	}
 	w.settled, w.added, w.removed = w.settled+got.Settled, w.added+got.Added, w.removed+got.Removed
 	w.uncertain, w.products = 0, 0

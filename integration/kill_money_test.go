@@ -111,7 +111,7 @@ func (w *killTraffic) checkBills() {
 	for _, p := range w.payments.done {
 		var again map[string]any
 		if err := w.API(p.request, &again); err != nil || fmt.Sprint(again) != p.answer {
-			w.t.Errorf("%v: answered with %s, and again with %v (%v)", p.request.Header, p.answer, again, err)
+			w.row.fault(w.t, "%v: answered with %s, and again with %v (%v)", p.request.Header, p.answer, again, err)
 		}
 		body := p.request.Body.(map[string]any)
 		if reference, ok := body["reference"].(string); ok {
@@ -128,7 +128,7 @@ func (w *killTraffic) checkBills() {
 			w.billed += uint64(l.Calls)
 		}
 		if st.Usage != u.Debited || cents(w.t, u.Unsettled) != 0 {
-			w.t.Errorf("%s: the statement says %s for usage, the report %s and %s to come", account, st.Usage, u.Debited, u.Unsettled)
+			w.row.fault(w.t, "%s: the statement says %s for usage, the report %s and %s to come", account, st.Usage, u.Debited, u.Unsettled)
 		}
 		if account == "mixed" {
 			checkFunding(w, st, packages+1)
@@ -140,18 +140,21 @@ func (w *killTraffic) checkBills() {
 // checkFunding: no more was free and prepaid than there is.
 func checkFunding(w *killTraffic, st statement, packages int) {
 	w.t.Helper()
-	prepaid := 0
+	prepaid, calls := 0, int64(0)
 	for _, l := range st.Lines {
+		if l.Operation == "recognition/image-tagging" {
+			calls += l.Calls
+		}
 		switch kind, _, _ := strings.Cut(l.Funding, ":"); {
 		case l.Operation != "recognition/image-tagging":
 		case kind == "free" && l.Calls > 150, kind == "package" && l.Calls > 300:
-			w.t.Errorf("%s pays for %d calls", l.Funding, l.Calls)
+			w.row.fault(w.t, "%s pays for %d calls", l.Funding, l.Calls)
 		case kind == "package":
 			prepaid++
 		}
 	}
-	if prepaid == 0 || prepaid > packages {
-		w.t.Errorf("%d packages were used of %d", prepaid, packages)
+	if prepaid == 0 && calls > 150 || prepaid > packages {
+		w.row.fault(w.t, "%d packages of %d paid for %d calls", prepaid, packages, calls)
 	}
 }
 
@@ -166,7 +169,7 @@ func checkMovements(w *killTraffic, st statement, wires map[string]int, packages
 		case m.Kind == "usage":
 			id := movement{At: m.At, Text: m.Text, Ref: m.Ref}
 			if debits[id]++; debits[id] > 1 {
-				w.t.Errorf("usage was debited twice: %+v", m)
+				w.row.double(w.t, 1, "usage was debited twice: %+v", m)
 			}
 		case paid:
 			wires[m.Ref]++
@@ -174,15 +177,21 @@ func checkMovements(w *killTraffic, st statement, wires map[string]int, packages
 		case cents(w.t, m.Amount) == -60:
 			packages--
 		default:
-			w.t.Errorf("a movement of no command: %+v", m)
+			w.row.fault(w.t, "a movement of no command: %+v", m)
 		}
 	}
 	for wire, times := range wires {
-		if times != 1 {
-			w.t.Errorf("payment %s moved money %d times", wire, times)
+		switch {
+		case times == 0:
+			w.row.lose(w.t, 1, "payment %s moved no money", wire)
+		case times > 1:
+			w.row.double(w.t, times-1, "payment %s moved money %d times", wire, times)
 		}
 	}
-	if packages != 0 {
-		w.t.Errorf("%d packages too few were paid for", packages)
+	switch {
+	case packages > 0:
+		w.row.lose(w.t, packages, "packages that were bought were not paid for")
+	case packages < 0:
+		w.row.double(w.t, -packages, "packages were paid for again")
 	}
 }

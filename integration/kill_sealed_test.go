@@ -31,7 +31,7 @@ func (r *rig) checkSealed(w *killTraffic) {
 			r.t.Fatal(err)
 		}
 		if p.Start < until || files[p.File] {
-			r.t.Errorf("journal record %d seals %+v, but all until %d was sealed before", record.Seq, p, until)
+			w.row.double(r.t, 1, "journal record %d seals %+v, but all until %d was sealed before", record.Seq, p, until)
 		}
 		if until = p.Start + p.Length; p.File == "" {
 			continue
@@ -42,7 +42,7 @@ func (r *rig) checkSealed(w *killTraffic) {
 			r.t.Fatal(err)
 		}
 		if hash := f.Info().Hash; !bytes.Equal(hash[:], p.Hash) {
-			r.t.Errorf("sealed file %s is not the one that journal record %d names", p.File, record.Seq)
+			w.row.fault(r.t, "sealed file %s is not the one that journal record %d names", p.File, record.Seq)
 		}
 		billed += f.Info().Sum.Billed
 	}
@@ -52,11 +52,11 @@ func (r *rig) checkSealed(w *killTraffic) {
 	}
 	for _, path := range there {
 		if name := filepath.Base(path); strings.HasSuffix(name, ".usage") && !files[name] {
-			r.t.Errorf("no journal record names sealed file %s", name)
+			w.row.fault(r.t, "no journal record names sealed file %s", name)
 		}
 	}
 	if billed != w.billed {
-		r.t.Errorf("the sealed files have %d billed calls, the statements %d", billed, w.billed)
+		w.row.fault(r.t, "the sealed files have %d billed calls, the statements %d", billed, w.billed)
 	}
 	r.t.Logf("%d sealed files", len(files))
 }

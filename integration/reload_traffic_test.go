@@ -152,7 +152,7 @@ func (r *rig) with(vars map[string]any, replace ...string) error {
 			r.Vars[name] = value
 		}
 	}()
-	return r.Reload(strings.NewReplacer(replace...).Replace(rigCaddyfile))
+	return r.Reload(strings.NewReplacer(replace...).Replace(r.site))
 }
 
 // acceptReload makes a change that can be taken over.

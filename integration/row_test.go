@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,9 +29,25 @@ type row struct {
 	doubled int // counts or money that are there more often than they happened
 	wrong   int // anything else that was served and is not so, or a promise that was not kept
 	notes   []string
+	ended   bool
+}
+
+// number is a setting of the environment, to repeat or to prolong a test.
+func number(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
 }
 
 // newRow begins a row of so many rounds, in its short form and in its long one.
+// A test that breaks off ends its row all the same, as a failed one.
 func newRow(t *testing.T, no int, name string, short, long int) *row {
 	t.Helper()
 	r := &row{t: t, number: no, name: name, long: os.Getenv("TALLYGATE_LONG") != "",
@@ -41,6 +58,12 @@ func newRow(t *testing.T, no int, name string, short, long int) *row {
 	r.rounds = min(r.rounds, number(t, "TALLYGATE_ROUNDS", r.rounds))
 	r.chance = rand.New(rand.NewPCG(r.seed, uint64(no)))
 	t.Logf("row %d %s: %d rounds, TALLYGATE_SEED=%d", no, name, r.rounds, r.seed)
+	t.Cleanup(func() {
+		if !r.ended {
+			r.fault(t, "the test broke off")
+			r.end()
+		}
+	})
 	return r
 }
 
@@ -49,10 +72,40 @@ func (r *row) note(format string, args ...any) {
 	r.notes = append(r.notes, fmt.Sprintf(format, args...))
 }
 
+// lose, double and fault fail the test and count in the row, if it is one of a
+// row: counts or money that are gone, that are there too often, and anything else.
+func (r *row) lose(t testing.TB, n int, format string, args ...any) {
+	t.Helper()
+	t.Errorf("lost %d: %s", n, fmt.Sprintf(format, args...))
+	if r != nil {
+		r.lost += n
+	}
+}
+
+func (r *row) double(t testing.TB, n int, format string, args ...any) {
+	t.Helper()
+	t.Errorf("doubled %d: %s", n, fmt.Sprintf(format, args...))
+	if r != nil {
+		r.doubled += n
+	}
+}
+
+func (r *row) fault(t testing.TB, format string, args ...any) {
+	t.Helper()
+	t.Errorf("wrong: %s", fmt.Sprintf(format, args...))
+	if r != nil {
+		r.wrong++
+	}
+}
+
 // end prints the row's line and fails the test where anything was lost, doubled
-// or wrong.
+// or wrong. The line of a test that failed never says that nothing was.
 func (r *row) end() {
 	r.t.Helper()
+	r.ended = true
+	if r.t.Failed() && r.lost+r.doubled+r.wrong == 0 {
+		r.wrong = 1
+	}
 	line := fmt.Sprintf("row %d %s: rounds %d lost %d doubled %d wrong %d seed %d", r.number, r.name, r.rounds, r.lost, r.doubled, r.wrong, r.seed)
 	if len(r.notes) > 0 {
 		line += " (" + strings.Join(r.notes, "; ") + ")"

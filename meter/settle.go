@@ -22,6 +22,7 @@ func (m *Meter) Post(h *Hold) {
 		p, slot = m.openSlot(a, h)
 	}
 	if p != nil {
+		failpoint.Hit("call/counting")
 		p.file.Add(slot)
 		m.totals.add(h.line.Operation, h.line.Kind)
 		failpoint.Hit("call/counted")

@@ -180,6 +180,9 @@ func (g *Gateway) Exited() <-chan struct{} {
 	return g.process.ended
 }
 
+// Failure is why the process that has Exited did so.
+func (g *Gateway) Failure() error { return g.process.failure() }
+
 // Command runs the binary with other arguments in the gateway's folder, and
 // gives its output and error output in one.
 func (g *Gateway) Command(arguments ...string) (string, error) {

@@ -1,0 +1,248 @@
+package integration
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tallygate/tallygate/integration/harness"
+)
+
+// patience is how long a place may take to be reached.
+const patience = time.Minute
+
+// orderKill says at which hit of a place the gateway is killed, from now on.
+func orderKill(t testing.TB, control, place string, hit int) {
+	t.Helper()
+	err := os.WriteFile(control+".new", fmt.Appendf(nil, "%s kill %d\n", place, hit), 0o600)
+	if err == nil {
+		err = os.Rename(control+".new", control)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// orderNothing takes all orders back.
+func orderNothing(t testing.TB, control string) {
+	t.Helper()
+	if err := os.Remove(control); err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+}
+
+// underLoad waits for the place while the gateway serves.
+func (k *killScene) underLoad(place string, hit int) bool {
+	k.t.Helper()
+	orderKill(k.t, k.control, place, hit)
+	k.open()
+	reached := k.died()
+	k.again()
+	return reached
+}
+
+// died waits until a kill has ended the gateway.
+func (k *killScene) died() bool {
+	k.t.Helper()
+	select {
+	case <-k.Exited():
+		if err := k.Failure(); err.Error() != "signal: killed" {
+			k.row.fault(k.t, "the gateway ended by itself: %v", err)
+		}
+		return true
+	case <-time.After(patience):
+		return false
+	}
+}
+
+// again starts the killed gateway without orders.
+func (k *killScene) again() {
+	k.t.Helper()
+	k.kill()
+	orderNothing(k.t, k.control)
+	k.start()
+}
+
+// whileItRecovers kills the gateway under load, and then as it starts.
+func (k *killScene) whileItRecovers(place string, hit int) bool {
+	k.t.Helper()
+	k.load(k.row.chance, 100, 400)
+	return k.startIsKilled(place, hit)
+}
+
+// startIsKilled kills the gateway, and the start that follows at a place; where
+// that has fewer hits, the next at the first.
+func (k *killScene) startIsKilled(place string, hit int) bool {
+	k.t.Helper()
+	reached := false
+	for _, at := range []int{hit, 1} {
+		k.kill()
+		orderKill(k.t, k.control, place, at)
+		k.images.interrupts++
+		err := k.Start()
+		if reached = err != nil; reached {
+			if !strings.Contains(err.Error(), "signal: killed") {
+				k.row.fault(k.t, "%v", err)
+			}
+			break
+		}
+	}
+	k.again()
+	return reached
+}
+
+// whileItIsMadeAgain takes away the ledger of a journal that is long enough for
+// recovery to flush on the way.
+func (k *killScene) whileItIsMadeAgain(place string, hit int) bool {
+	k.t.Helper()
+	b := k.burst(5000)
+	k.kill()
+	b.end()
+	if err := os.RemoveAll(filepath.Join(k.Dir, "ledger", "badger")); err != nil {
+		k.t.Fatal(err)
+	}
+	reached := k.startIsKilled(place, hit)
+	b.check()
+	return reached
+}
+
+// whileASegmentEnds sends commands until the journal goes on in a new segment,
+// or, every other time, lets a ledger begin.
+func (k *killScene) whileASegmentEnds(place string, hit int) bool {
+	k.t.Helper()
+	if !k.row.long || k.row.chance.IntN(2) == 0 {
+		return k.whileALedgerBegins(place, hit)
+	}
+	orderKill(k.t, k.control, place, hit)
+	b := k.burst(200_000)
+	reached := k.died()
+	b.end()
+	k.again()
+	b.check()
+	return reached
+}
+
+// whileALedgerBegins kills the first start of another gateway.
+func (k *killScene) whileALedgerBegins(place string, hit int) bool {
+	k.t.Helper()
+	control := filepath.Join(k.t.TempDir(), "failpoints")
+	r := newRig(k.t, harness.Config{Binary: harness.FailpointBinary(k.t), Env: []string{"TALLYGATE_FAILPOINTS=" + control}}, nil)
+	orderKill(k.t, control, place, hit)
+	err := r.Start()
+	orderNothing(k.t, control)
+	if err == nil {
+		return false
+	}
+	if !strings.Contains(err.Error(), "signal: killed") {
+		k.row.fault(k.t, "%v", err)
+	}
+	r.start()
+	r.open("first", "10.00")
+	c := &customer{site: r.URL(), account: "first", operation: "recognition/media-tagging", http: connections()}
+	defer c.http.CloseIdleConnections()
+	if a := c.call(); !a.ok() {
+		k.row.fault(k.t, "a ledger whose beginning was killed: %d %s (%v)", a.status, a.body, a.err)
+	}
+	if n := r.usage("first").counted()[c.operation]; n != 1 {
+		k.row.fault(k.t, "a ledger whose beginning was killed has %d calls of one", n)
+	}
+	if err := r.Stop(); err != nil {
+		k.row.fault(k.t, "%v", err)
+	}
+	return true
+}
+
+// inArrears makes a debtor, whose grace ends a second after the settlement.
+func (k *killScene) inArrears(place string, hit int) bool {
+	k.t.Helper()
+	account := fmt.Sprintf("debtor-%d", len(k.others))
+	k.others = append(k.others, account)
+	k.rig.open(account, "0.01")
+	orderKill(k.t, k.control, place, hit)
+	c := &customer{site: k.URL(), account: account, operation: "recognition/media-tagging", http: connections()}
+	defer c.http.CloseIdleConnections()
+	const calls = 30 // for 4 cents
+	for range calls {
+		if a := c.call(); !a.ok() {
+			k.t.Fatalf("a debtor's call: %d %s (%v)", a.status, a.body, a.err)
+		}
+	}
+	k.open()
+	reached := k.died()
+	k.again()
+	if n := k.usage(account).counted()[c.operation]; n < calls {
+		k.row.lose(k.t, calls-int(n), "%s: %d calls were answered", account, calls)
+	} else if n > calls {
+		k.row.double(k.t, int(n)-calls, "%s: %d calls were answered", account, calls)
+	}
+	return reached
+}
+
+// burst is top-ups of one account, as fast as they go.
+type burst struct {
+	k       *killScene
+	account string
+	clients sync.WaitGroup
+	stop    chan struct{}
+	mu      sync.Mutex
+	sent    []harness.Request // all of them
+}
+
+// burst sends so many commands, until the gateway is killed or, without an order
+// to do so, to the last.
+func (k *killScene) burst(commands int) *burst {
+	k.t.Helper()
+	b := &burst{k: k, account: fmt.Sprintf("burst-%d", len(k.others)), stop: make(chan struct{})}
+	k.others = append(k.others, b.account)
+	k.rig.open(b.account, "1.00")
+	const clients = 16
+	for c := range clients {
+		b.clients.Go(func() {
+			for n := range commands / clients {
+				select {
+				case <-b.stop:
+					return
+				default:
+				}
+				request := harness.Request{Path: "/tallygate/accounts/" + b.account + "/topups", Method: http.MethodPost,
+					Header: once(fmt.Sprintf("%s %d %d", b.account, c, n)), Body: map[string]any{"amount": "0.01", "reference": "burst"}}
+				b.mu.Lock()
+				b.sent = append(b.sent, request)
+				b.mu.Unlock()
+				if k.API(request, nil) != nil { // killed
+					return
+				}
+			}
+		})
+	}
+	if _, err := os.Stat(k.control); os.IsNotExist(err) {
+		b.clients.Wait()
+	}
+	return b
+}
+
+func (b *burst) end() {
+	close(b.stop)
+	b.clients.Wait()
+}
+
+// check sends everything again, and finds each payment in the balance once.
+func (b *burst) check() {
+	k := b.k
+	k.t.Helper()
+	for _, request := range b.sent {
+		k.api(request, nil)
+	}
+	balance := cents(k.t, k.usage(b.account).Balance)
+	switch want := int64(100 + len(b.sent)); {
+	case balance < want:
+		k.row.lose(k.t, int(want-balance), "%s: the balance is %d cents, not %d", b.account, balance, want)
+	case balance > want:
+		k.row.double(k.t, int(balance-want), "%s: the balance is %d cents, not %d", b.account, balance, want)
+	}
+}
