@@ -17,17 +17,16 @@ import (
 	"github.com/tallygate/tallygate/integration/harness"
 )
 
-const reloads = 50
-
-// TestReloadUnderTraffic changes the configuration again and again, every third
-// time to one that is refused, under clients that keep their connections and
-// clients that open one for every call. Nobody may notice (D4, D27).
+// TestRow10Reload changes the configuration again and again, every third time to
+// one that is refused, under clients that keep their connections and clients that
+// open one for every call. Nobody may notice (D4, D27).
 //
 // The kernel resets connections that a closing listener has not accepted yet,
 // idle ones are closed, and a server of a refused configuration may have taken
 // some: clients send again what got no answer or 503. Each call must have
 // reached the upstream once, so nothing that ran was cut off.
-func TestReloadUnderTraffic(t *testing.T) {
+func TestRow10Reload(t *testing.T) {
+	row := newRow(t, 10, "reloads under load", 30, 200)
 	log := filepath.Join(t.TempDir(), "admissions")
 	other := strings.Replace(rigBook, "price: 0.60", "price: 0.61", 1)
 	foreign := strings.Replace(rigBook, "currency: USD", "currency: CNY", 1)
@@ -39,65 +38,94 @@ func TestReloadUnderTraffic(t *testing.T) {
 	r.subscribe("limited", "s2500k-5")
 
 	work := newReloadTraffic(r)
-	limit := rate{"search/search", "s2500k-5", 5}
 	began := time.Now()
+	refused := r.reloads(row, work)
+	took := time.Since(began)
+	work.end()
+
+	arrived := r.arrived()
+	work.check(row, arrived)
+	limit := rate{"search/search", "s2500k-5", 5}
+	stamps := readAdmissions(t, log)[2]
+	limit.checkWindow(t, stamps)
+	if least := limit.limit * int(took/time.Second-1); len(stamps) < least {
+		row.fault(t, "%d limited calls in %v, want at least %d", len(stamps), took, least)
+	}
+	limit.checkAnswers(t, r, "limited", work.limited.answers, stamps, arrived)
+	r.refuseLate() // and then comes no other
+	unanswered, unavailable := work.resent()
+	row.note("%d of them refused, %d calls, %d sent again without an answer and %d after 503", refused,
+		len(work.steady.answers)+len(work.limited.answers), unanswered, unavailable)
+	if err := r.Stop(); err != nil {
+		row.fault(t, "%v", err)
+	}
+	r.checkInputs(row)
+	row.end()
+}
+
+// reloads makes them, and finds one ledger handle after each and nothing that
+// grows. It returns how many were refused.
+func (r *rig) reloads(row *row, work *reloadTraffic) (refused int) {
+	r.t.Helper()
 	var before growth
-	for i := range reloads {
-		work.await(t, 300)
+	for i := range row.rounds {
+		work.await(row.t, 300)
 		if i%3 == 2 {
 			r.refuseReload(i / 3)
+			refused++
 		} else {
 			r.acceptReload(i)
 		}
 		if i == 5 {
 			before = r.growth()
 		}
+		if n := r.handles("journal/LOCK"); n != 1 {
+			row.fault(r.t, "the ledger is open %d times after reload %d", n, i+1)
+		}
 	}
-	took := time.Since(began)
-	work.end()
-	if n := r.growth().locks; n != before.locks {
-		t.Errorf("%d lock files are open, %d before", n, before.locks)
+	if row.rounds <= 5 {
+		return refused
 	}
-	eventually(t, "open files and goroutines of earlier configurations are gone", 20*time.Second, func() bool {
+	eventually(r.t, "open files and goroutines of earlier configurations are gone", 20*time.Second, func() bool {
 		after := r.growth()
 		return after.files <= before.files+10 && after.goroutines <= before.goroutines+20
 	})
-
-	steady, limited := work.steady.answers, work.limited.answers
-	arrived := r.arrived()
-	for _, a := range steady {
-		if !a.ok() || arrived[a.id] != 1 {
-			t.Fatalf("call %s: status %d %s (%v), %d times at the upstream", a.id, a.status, a.body, a.err, arrived[a.id])
-		}
-	}
-	stamps := readAdmissions(t, log)[2]
-	limit.checkWindow(t, stamps)
-	if least := limit.limit * int(took/time.Second-1); len(stamps) < least {
-		t.Errorf("%d limited calls in %v, want at least %d", len(stamps), took, least)
-	}
-	limit.checkAnswers(t, r, "limited", limited, stamps, arrived)
-	r.settle()
-	counted, served := r.usage("steady").counted()["recognition/image-tagging"], r.served("steady", "recognition/image-tagging")
-	if int(counted) != len(steady) || served != len(steady) {
-		t.Errorf("%d calls succeeded, %d were counted, %d served", len(steady), counted, served)
-	}
-	r.refuseLate() // and then comes no other
-	unanswered, unavailable := work.resent()
-	t.Logf("%d and %d calls over %d reloads in %v; sent again: %d without an answer, %d after 503", len(steady), len(limited),
-		reloads, took, unanswered, unavailable)
-	if err := r.Stop(); err != nil {
-		t.Error(err)
-	}
-	r.checkInputs()
+	return refused
 }
 
 // reloadTraffic is the clients that call while the configuration changes.
 type reloadTraffic struct {
+	*rig
 	steady, limited sightings
 	done            atomic.Bool
 	made            atomic.Int64
 	clients         sync.WaitGroup
 	customers       []*customer
+}
+
+// check: every call succeeded, reached the upstream once, and is counted once.
+func (w *reloadTraffic) check(row *row, arrived map[string]int) {
+	r := w.rig
+	r.t.Helper()
+	for _, a := range w.steady.answers {
+		switch n := arrived[a.id]; {
+		case !a.ok():
+			row.fault(r.t, "call %s failed: status %d %s (%v), %d times at the upstream", a.id, a.status, a.body, a.err, n)
+		case n == 0:
+			row.lose(r.t, 1, "call %s succeeded, and never reached the upstream", a.id)
+		case n > 1:
+			row.double(r.t, n-1, "call %s reached the upstream %d times", a.id, n)
+		}
+	}
+	r.settle()
+	calls := len(w.steady.answers)
+	counted, served := int(r.usage("steady").counted()["recognition/image-tagging"]), r.served("steady", "recognition/image-tagging")
+	switch {
+	case counted < calls:
+		row.lose(r.t, calls-counted, "%d calls succeeded, %d are counted, %d served", calls, counted, served)
+	case counted > calls || served > calls:
+		row.double(r.t, max(counted, served)-calls, "%d calls succeeded, %d are counted, %d served", calls, counted, served)
+	}
 }
 
 // resent is how often clients sent again, because nothing or a 503 came.
@@ -110,7 +138,7 @@ func (w *reloadTraffic) resent() (unanswered, unavailable int64) {
 }
 
 func newReloadTraffic(r *rig) *reloadTraffic {
-	w := new(reloadTraffic)
+	w := &reloadTraffic{rig: r}
 	run := func(c *customer, into *sightings) {
 		w.customers = append(w.customers, c)
 		w.clients.Go(func() {
@@ -229,11 +257,16 @@ func (r *rig) occupy() string {
 }
 
 // growth is what must not grow with every reload.
-type growth struct{ files, locks, goroutines int }
+type growth struct{ files, goroutines int }
 
 func (r *rig) growth() growth {
 	r.t.Helper()
-	g := growth{goroutines: r.metric("go_goroutines")}
+	return growth{files: r.handles(""), goroutines: r.metric("go_goroutines")}
+}
+
+// handles is how many open files of the gateway end so.
+func (r *rig) handles(end string) (n int) {
+	r.t.Helper()
 	dir := fmt.Sprintf("/proc/%d/fd", r.PID())
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -241,15 +274,11 @@ func (r *rig) growth() growth {
 	}
 	for _, e := range entries {
 		target, err := os.Readlink(filepath.Join(dir, e.Name()))
-		if err != nil {
-			continue // closed meanwhile
-		}
-		g.files++
-		if strings.HasSuffix(target, "LOCK") {
-			g.locks++
+		if err == nil && strings.HasSuffix(target, end) { // else closed meanwhile
+			n++
 		}
 	}
-	return g
+	return n
 }
 
 // metric reads a metric without labels from the admin endpoint.
