@@ -5,7 +5,7 @@ BUILD := build
 BINARIES := TALLYGATE_BINARY=$(CURDIR)/$(BUILD)/tallygate TALLYGATE_FAILPOINT_BINARY=$(CURDIR)/$(BUILD)/tallygate-failpoints
 
 .DEFAULT_GOAL := help
-.PHONY: help run build build-failpoints test test-unit test-race test-integration setup lint bench fuzz torture clean
+.PHONY: help run build build-failpoints test test-unit test-race test-integration setup lint bench fuzz torture mutants clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -54,10 +54,11 @@ fuzz: ## Fuzz every target for FUZZTIME (default 300000x, that many inputs; or 3
 		(cd $$(dirname $$file) && go test -tags $(TAGS) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x .); \
 	done
 
-ROUNDS ?= 200
-torture: build ## Kill the gateway under load, ROUNDS times (default 200), and reconcile; SEED replays a run.
-	cd integration && TALLYGATE_BINARY=$(CURDIR)/$(BUILD)/tallygate TALLYGATE_KILL_ROUNDS=$(ROUNDS) TALLYGATE_KILL_SEED=$(SEED) \
-		go test -timeout 12h -count 1 -v -run '^TestKill$$' .
+torture: ## Run the table of faults, rows 1 to 15, in full (hours); resumes. ROUNDS=20 scales it down, ROW=1,3 picks, SEED= replays, FRESH=1 begins anew.
+	cd integration && go run ./cmd/torture $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(ROW),-row $(ROW)) $(if $(SEED),-seed $(SEED)) $(if $(FRESH),-fresh)
+
+mutants: ## Break the gateway on purpose, and see which row catches it (20 minutes); MUTANT=name picks.
+	cd integration && go run ./cmd/mutants $(if $(MUTANT),-mutant "$(MUTANT)") $(if $(SEED),-seed $(SEED))
 
 clean: ## Remove what was built. The demo's ledger in data/ stays.
 	rm -rf $(BUILD)
