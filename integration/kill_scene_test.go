@@ -85,6 +85,15 @@ func (k *killScene) check(when string) {
 	k.killTraffic.check(when)
 	k.images.check(when)
 	if k.checks++; k.checks%4 == 0 {
+		k.reconcile()
+	}
+}
+
+// reconcile makes the images those of the upstream. An empty list would need
+// another word.
+func (k *killScene) reconcile() {
+	k.t.Helper()
+	if k.up.Images(k.images.instance) > 0 {
 		k.images.reconcileImages()
 	}
 }
@@ -108,7 +117,7 @@ func (k *killScene) finish() {
 			k.billed += uint64(n)
 		}
 	}
-	k.images.reconcileImages()
+	k.reconcile()
 	k.images.verified()
 	k.t.Logf("%d calls seen to succeed, %d without an answer, %d payments; %d adds and %d deletes, %d refused at the cap",
 		k.successes(), k.lost(), len(k.payments.done), k.images.seen[toAdd], k.images.seen[toDelete], k.images.refused)

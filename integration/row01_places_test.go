@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -37,6 +38,7 @@ var ways = []way{
 	{"command/", 100, (*killScene).underLoad},
 	{"images/", 100, (*killScene).underLoad},
 	{"intent/", 100, (*killScene).underLoad},
+	{"fold/committed", 3, (*killScene).whileAFoldIsLong},
 	{"fold/", 8, (*killScene).underLoad},
 	{"store/", 8, (*killScene).underLoad},
 	{"tally/sync", 20, (*killScene).underLoad},
@@ -85,7 +87,8 @@ const (
 
 // killAtEveryPlace kills at every place in the code: in the long form 20 times,
 // or as many as its rounds are of 500, in the short form at some places once.
-// TALLYGATE_PLACES names those of another run.
+// TALLYGATE_PLACES names others, as in fold/committed@2,call/counting: at the
+// second hit of the one, at any of the other.
 func (r *row) killAtEveryPlace() {
 	r.t.Helper()
 	names := places(r.t)
@@ -121,6 +124,7 @@ func (r *row) killAtEveryPlace() {
 // killAt takes the way to a place.
 func (k *killScene) killAt(place string) {
 	k.t.Helper()
+	place, at, chosen := strings.Cut(place, "@")
 	i := slices.IndexFunc(ways, func(w way) bool { return strings.HasPrefix(place, w.begins) })
 	if i < 0 {
 		k.row.fault(k.t, "no way leads to the failpoint %s: add one to ways in row01_places_test.go", place)
@@ -129,6 +133,12 @@ func (k *killScene) killAt(place string) {
 	hit := 1 + k.row.chance.IntN(ways[i].most)
 	if !k.row.long {
 		hit = 1 + k.row.chance.IntN(min(ways[i].most, 20))
+	}
+	if chosen {
+		var err error
+		if hit, err = strconv.Atoi(at); err != nil {
+			k.t.Fatal(err)
+		}
 	}
 	if !ways[i].take(k, place, hit) {
 		k.row.fault(k.t, "the failpoint %s was not reached", place)

@@ -2,7 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,7 +99,7 @@ func (k *killScene) startIsKilled(place string, hit int) bool {
 // recovery to flush on the way.
 func (k *killScene) whileItIsMadeAgain(place string, hit int) bool {
 	k.t.Helper()
-	b := k.burst(5000)
+	b := k.burst(4200)
 	k.kill()
 	b.end()
 	if err := os.RemoveAll(filepath.Join(k.Dir, "ledger", "badger")); err != nil {
@@ -109,6 +108,16 @@ func (k *killScene) whileItIsMadeAgain(place string, hit int) bool {
 	reached := k.startIsKilled(place, hit)
 	b.check()
 	return reached
+}
+
+// whileAFoldIsLong kills the gateway between two commits of one fold: under load
+// there is only one, for the most part.
+func (k *killScene) whileAFoldIsLong(place string, hit int) bool {
+	k.t.Helper()
+	if k.row.long && k.row.chance.IntN(3) > 0 {
+		return k.underLoad(place, hit)
+	}
+	return k.whileItIsMadeAgain(place, hit)
 }
 
 // whileASegmentEnds sends commands until the journal goes on in a new segment,
@@ -183,23 +192,35 @@ func (k *killScene) inArrears(place string, hit int) bool {
 	return reached
 }
 
-// burst is top-ups of one account, as fast as they go.
+// burst is top-ups as fast as they go, of two accounts that the ledger keeps
+// apart. Each has a reference so long that the ledger takes what comes in a second
+// in several commits.
 type burst struct {
-	k       *killScene
-	account string
-	clients sync.WaitGroup
-	stop    chan struct{}
-	mu      sync.Mutex
-	sent    []harness.Request // all of them
+	k        *killScene
+	accounts [2]string
+	clients  sync.WaitGroup
+	stop     chan struct{}
+	mu       sync.Mutex
+	sent     int
+	open     []harness.Request // that got no answer
 }
+
+// accountsApart is how many accounts the ledger keeps together.
+const accountsApart = 64
 
 // burst sends so many commands, until the gateway is killed or, without an order
 // to do so, to the last.
 func (k *killScene) burst(commands int) *burst {
 	k.t.Helper()
-	b := &burst{k: k, account: fmt.Sprintf("burst-%d", len(k.others)), stop: make(chan struct{})}
-	k.others = append(k.others, b.account)
-	k.rig.open(b.account, "1.00")
+	b := &burst{k: k, stop: make(chan struct{})}
+	for i := range b.accounts {
+		b.accounts[i] = fmt.Sprintf("burst-%d", len(k.others))
+		k.others = append(k.others, b.accounts[i])
+		k.rig.open(b.accounts[i], "1.00")
+		for n := range accountsApart * (1 - i) {
+			k.api(harness.Request{Path: "/tallygate/accounts", Body: map[string]any{"account": fmt.Sprintf("%s-%d", b.accounts[i], n)}}, nil)
+		}
+	}
 	const clients = 16
 	for c := range clients {
 		b.clients.Go(func() {
@@ -209,13 +230,8 @@ func (k *killScene) burst(commands int) *burst {
 					return
 				default:
 				}
-				request := harness.Request{Path: "/tallygate/accounts/" + b.account + "/topups", Method: http.MethodPost,
-					Header: once(fmt.Sprintf("%s %d %d", b.account, c, n)), Body: map[string]any{"amount": "0.01", "reference": "burst"}}
-				b.mu.Lock()
-				b.sent = append(b.sent, request)
-				b.mu.Unlock()
-				if k.API(request, nil) != nil { // killed
-					return
+				if !b.send(fmt.Sprintf("%d %d", c, n), b.accounts[n%2]) {
+					return // killed
 				}
 			}
 		})
@@ -226,23 +242,40 @@ func (k *killScene) burst(commands int) *burst {
 	return b
 }
 
+// send tops up a cent.
+func (b *burst) send(id, account string) bool {
+	request := harness.Request{Path: "/tallygate/accounts/" + account + "/topups", Header: once(b.accounts[0] + " " + id),
+		Body: map[string]any{"amount": "0.01", "reference": strings.Repeat("burst ", 30) + id}}
+	err := b.k.API(request, nil)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sent++; err != nil {
+		b.open = append(b.open, request)
+	}
+	return err == nil
+}
+
 func (b *burst) end() {
 	close(b.stop)
 	b.clients.Wait()
 }
 
-// check sends everything again, and finds each payment in the balance once.
+// check sends again what got no answer, and finds each payment in the balances
+// once.
 func (b *burst) check() {
 	k := b.k
 	k.t.Helper()
-	for _, request := range b.sent {
+	for _, request := range b.open {
 		k.api(request, nil)
 	}
-	balance := cents(k.t, k.usage(b.account).Balance)
-	switch want := int64(100 + len(b.sent)); {
+	want, balance := int64(200+b.sent), int64(0)
+	for _, account := range b.accounts {
+		balance += cents(k.t, k.usage(account).Balance)
+	}
+	switch {
 	case balance < want:
-		k.row.lose(k.t, int(want-balance), "%s: the balance is %d cents, not %d", b.account, balance, want)
+		k.row.lose(k.t, int(want-balance), "%v: the balances are %d cents, not %d", b.accounts, balance, want)
 	case balance > want:
-		k.row.double(k.t, int(balance-want), "%s: the balance is %d cents, not %d", b.account, balance, want)
+		k.row.double(k.t, int(balance-want), "%v: the balances are %d cents, not %d", b.accounts, balance, want)
 	}
 }

@@ -23,16 +23,18 @@ func Root() (string, error) {
 	return filepath.Dir(filepath.Dir(path)), nil
 }
 
-// Gateway builds the gateway of a checkout into a file, with the failpoints or
-// without. overlay is a file for go build -overlay, or empty.
+// Build tags of the gateway beside those of the product.
+const (
+	Failpoints   = "failpoints"             // places to be killed at
+	AdmissionLog = "tallygate_admissionlog" // every admission, by the gateway's own clock
+)
+
+// Gateway builds the gateway of a checkout into a file. overlay is a file for go
+// build -overlay, or empty.
 //
 // What is built is the same for the same code: it does not carry the commit.
-func Gateway(ctx context.Context, root, into string, failpoints bool, overlay string) error {
-	all := tags
-	if failpoints {
-		all += ",failpoints"
-	}
-	arguments := []string{"build", "-buildvcs=false", "-tags", all, "-o", into}
+func Gateway(ctx context.Context, root, into, overlay string, more ...string) error {
+	arguments := []string{"build", "-buildvcs=false", "-tags", strings.Join(append([]string{tags}, more...), ","), "-o", into}
 	if overlay != "" {
 		arguments = append(arguments, "-overlay", overlay)
 	}

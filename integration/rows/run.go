@@ -22,6 +22,7 @@ type Bench struct {
 	Tests      string // the binary of the scenarios
 	Gateway    string // that of the gateway
 	Failpoints string // that with failpoints
+	Admissions string // that with a log of admissions
 }
 
 var rowTest = regexp.MustCompile(`^TestRow(\d\d)\w*$`)
@@ -97,7 +98,8 @@ func (b Bench) test(ctx context.Context, test string, output io.Writer, env ...s
 	c := exec.CommandContext(ctx, b.Tests, "-test.run", "^"+test+"$", "-test.v", "-test.timeout", "48h")
 	c.Dir = filepath.Join(b.Root, "integration")
 	c.Stdout, c.Stderr = output, output
-	c.Env = append(os.Environ(), "TALLYGATE_BINARY="+b.Gateway, "TALLYGATE_FAILPOINT_BINARY="+b.Failpoints)
+	c.Env = append(os.Environ(), "TALLYGATE_BINARY="+b.Gateway, "TALLYGATE_FAILPOINT_BINARY="+b.Failpoints,
+		"TALLYGATE_ADMISSION_BINARY="+b.Admissions)
 	c.Env = append(c.Env, env...)
 	// Of its own group, so that Ctrl-C reaches only the one who waits for it. It
 	// dies with this thread, hence with this process, and its gateways with it.

@@ -106,13 +106,21 @@ func build(ctx context.Context) (b rows.Bench, err error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return b, err
 	}
-	b.Gateway, b.Failpoints, b.Tests = filepath.Join(folder, "tallygate"), filepath.Join(folder, "tallygate-failpoints"), filepath.Join(folder, "scenarios")
 	fmt.Println("building the gateway and the scenarios")
-	if err := rows.Gateway(ctx, b.Root, b.Gateway, false, ""); err != nil {
-		return b, err
+	for _, g := range []struct {
+		into *string
+		name string
+		tags []string
+	}{
+		{&b.Gateway, "tallygate", nil},
+		{&b.Failpoints, "tallygate-failpoints", []string{rows.Failpoints}},
+		{&b.Admissions, "tallygate-admissions", []string{rows.AdmissionLog}},
+	} {
+		*g.into = filepath.Join(folder, g.name)
+		if err := rows.Gateway(ctx, b.Root, *g.into, "", g.tags...); err != nil {
+			return b, err
+		}
 	}
-	if err := rows.Gateway(ctx, b.Root, b.Failpoints, true, ""); err != nil {
-		return b, err
-	}
+	b.Tests = filepath.Join(folder, "scenarios")
 	return b, rows.Tests(ctx, b.Root, b.Tests)
 }
