@@ -28,7 +28,7 @@ var ways = []way{
 	{"journal/blank", 1, (*killScene).whileALedgerBegins},
 	{"journal/roll", 1, (*killScene).whileASegmentEnds},
 	{"journal/", 60, (*killScene).underLoad},
-	{"recover/flushed", 1, (*killScene).whileItIsMadeAgain},
+	{"recover/flushed", 1, (*killScene).whileItCatchesUp},
 	{"recover/folded", 60, (*killScene).whileItRecovers},
 	{"recover/", 1, (*killScene).whileItRecovers},
 	{"tally/resuming", 2, (*killScene).whileItRecovers},

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -95,14 +96,23 @@ func (k *killScene) startIsKilled(place string, hit int) bool {
 	return reached
 }
 
-// whileItIsMadeAgain takes away the ledger of a journal that is long enough for
-// recovery to flush on the way.
-func (k *killScene) whileItIsMadeAgain(place string, hit int) bool {
+// whileItCatchesUp puts an older state of the ledger in place, and the journal
+// is so long since that recovery flushes on the way, in several commits each.
+func (k *killScene) whileItCatchesUp(place string, hit int) bool {
 	k.t.Helper()
-	b := k.burst(4200)
+	b := k.newBurst()
+	if err := k.Stop(); err != nil {
+		k.row.fault(k.t, "%v", err)
+	}
+	now, older := filepath.Join(k.Dir, "ledger", "badger"), filepath.Join(k.t.TempDir(), "badger")
+	if err := os.CopyFS(older, os.DirFS(now)); err != nil {
+		k.t.Fatal(err)
+	}
+	k.start()
+	b.run(4200)
+	b.clients.Wait()
 	k.kill()
-	b.end()
-	if err := os.RemoveAll(filepath.Join(k.Dir, "ledger", "badger")); err != nil {
+	if err := errors.Join(os.RemoveAll(now), os.CopyFS(now, os.DirFS(older))); err != nil {
 		k.t.Fatal(err)
 	}
 	reached := k.startIsKilled(place, hit)
@@ -117,7 +127,7 @@ func (k *killScene) whileAFoldIsLong(place string, hit int) bool {
 	if k.row.long && k.row.chance.IntN(3) > 0 {
 		return k.underLoad(place, hit)
 	}
-	return k.whileItIsMadeAgain(place, hit)
+	return k.whileItCatchesUp(place, hit)
 }
 
 // whileASegmentEnds sends commands until the journal goes on in a new segment,
@@ -127,10 +137,12 @@ func (k *killScene) whileASegmentEnds(place string, hit int) bool {
 	if !k.row.long || k.row.chance.IntN(2) == 0 {
 		return k.whileALedgerBegins(place, hit)
 	}
+	b := k.newBurst()
 	orderKill(k.t, k.control, place, hit)
-	b := k.burst(200_000)
+	b.run(200_000)
 	reached := k.died()
-	b.end()
+	close(b.stop)
+	b.clients.Wait()
 	k.again()
 	b.check()
 	return reached
@@ -208,9 +220,7 @@ type burst struct {
 // accountsApart is how many accounts the ledger keeps together.
 const accountsApart = 64
 
-// burst sends so many commands, until the gateway is killed or, without an order
-// to do so, to the last.
-func (k *killScene) burst(commands int) *burst {
+func (k *killScene) newBurst() *burst {
 	k.t.Helper()
 	b := &burst{k: k, stop: make(chan struct{})}
 	for i := range b.accounts {
@@ -221,6 +231,11 @@ func (k *killScene) burst(commands int) *burst {
 			k.api(harness.Request{Path: "/tallygate/accounts", Body: map[string]any{"account": fmt.Sprintf("%s-%d", b.accounts[i], n)}}, nil)
 		}
 	}
+	return b
+}
+
+// run sends so many commands, or until stop is closed or the gateway killed.
+func (b *burst) run(commands int) {
 	const clients = 16
 	for c := range clients {
 		b.clients.Go(func() {
@@ -236,16 +251,12 @@ func (k *killScene) burst(commands int) *burst {
 			}
 		})
 	}
-	if _, err := os.Stat(k.control); os.IsNotExist(err) {
-		b.clients.Wait()
-	}
-	return b
 }
 
 // send tops up a cent.
 func (b *burst) send(id, account string) bool {
 	request := harness.Request{Path: "/tallygate/accounts/" + account + "/topups", Header: once(b.accounts[0] + " " + id),
-		Body: map[string]any{"amount": "0.01", "reference": strings.Repeat("burst ", 30) + id}}
+		Body: map[string]any{"amount": "0.01", "reference": strings.Repeat("世", 180) + id}}
 	err := b.k.API(request, nil)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -253,11 +264,6 @@ func (b *burst) send(id, account string) bool {
 		b.open = append(b.open, request)
 	}
 	return err == nil
-}
-
-func (b *burst) end() {
-	close(b.stop)
-	b.clients.Wait()
 }
 
 // check sends again what got no answer, and finds each payment in the balances

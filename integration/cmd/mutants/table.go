@@ -5,7 +5,7 @@ var mutants = []mutant{
 	{"skip the watermark of a block", []edit{{"billing/block.go",
 		`b.folded, b.loaded = stored.Folded, true`,
 		`b.loaded = true`}},
-		[]short{{row: 1, places: []string{"fold/committed@2"}}}},
+		[]short{{row: 1, places: []string{"fold/committed@1", "fold/committed@2", "fold/committed@3"}}}},
 
 	{"add instead of set in a fold", []edit{{"ledger/badgerstore/commit.go",
 		`		w.set(movementKey(m.Account, m.Number), ledger.AppendMovement(w.b, m))`,
@@ -13,7 +13,7 @@ var mutants = []mutant{
 			m.Number += 1 << 20
 		}
 		w.set(movementKey(m.Account, m.Number), ledger.AppendMovement(w.b, m))`}},
-		[]short{{row: 1, places: []string{"fold/committed@1"}}}},
+		[]short{{row: 1, places: []string{"fold/committed@1", "fold/committed@2", "fold/committed@3"}}}},
 
 	{"settle again what is settled", []edit{
 		{"caddymodule/service/recover.go",
