@@ -110,8 +110,8 @@ func (m *model) cut(seed uint64) error {
 	return power.Begin(m.at, m.shade)
 }
 
-// places are where a cut may find the gateway, and at which of the hits to come.
-var places = map[string]int{
+// cutPlaces are where a cut may find the gateway, and at which of the hits to come.
+var cutPlaces = map[string]int{
 	"journal/written": 60, "journal/synced": 60, "anchor/written": 2, "anchor/renamed": 2,
 	"tally/synced": 8, "tally/creating": 1, "tally/created": 1, "tally/removing": 3, "tally/resuming": 2,
 	"seal/draining": 1, "seal/closed": 1, "seal/written": 1, "seal/renamed": 1,
@@ -179,8 +179,8 @@ func (w *powered) round(number int) {
 
 // order lets the next hit of some place, or one of those after, be the last.
 func (w *powered) order() string {
-	place := pick(w.row.chance, sortedKeys(places)...)
-	hit := 1 + w.row.chance.IntN(places[place])
+	place := pick(w.row.chance, sortedKeys(cutPlaces)...)
+	hit := 1 + w.row.chance.IntN(cutPlaces[place])
 	w.must(os.WriteFile(w.control, fmt.Appendf(nil, "%s kill %d\n", place, hit), 0o600))
 	return fmt.Sprintf("at hit %d of %s", hit, place)
 }
