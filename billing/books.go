@@ -69,6 +69,9 @@ func (e *Engine) SchedulePriceBook(b *pricebook.Book, from int64) error {
 		return fmt.Errorf("%w: the first instant from %s on that rules and books allow is %s", ErrSchedule,
 			time.Unix(from, 0).In(e.Zone).Format(time.RFC3339), time.Unix(earliest, 0).In(e.Zone).Format(time.RFC3339))
 	}
+	if err := e.writable(); err != nil {
+		return err
+	}
 	if err := e.registerOperations(b); err != nil {
 		return err
 	}

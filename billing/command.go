@@ -12,6 +12,7 @@ import (
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger"
+	"github.com/tallygate/tallygate/ledger/journal"
 )
 
 // Request is a command for an account, under an idempotency key (D33). The key
@@ -128,7 +129,11 @@ func (e *Engine) accept(req Request, in commandInput) (Result, error) {
 	}
 	failpoint.Hit("command/judged")
 	rec, err := e.record(at, inputCommand, in)
-	if err != nil {
+	switch {
+	case errors.Is(err, journal.ErrStopped):
+		e.doubt(number)
+		return Result{}, err
+	case err != nil:
 		e.restore(b, number, req.Command)
 		return Result{}, err
 	}
@@ -176,7 +181,7 @@ func (e *Engine) commandNumber(id string, cmd account.Command) (uint32, error) {
 	}
 	c, creates := cmd.(*account.CreateAccount)
 	switch {
-	case creates && e.recovering: // numbered when it was accepted
+	case creates && c.Number != 0: // numbered when it was accepted
 		return c.Number, nil
 	case creates && n != 0:
 		return 0, &account.Error{Why: account.Conflict, Field: "account", Text: fmt.Sprintf("account %q exists already", id)}

@@ -93,6 +93,9 @@ func (e *Engine) due(until int64) error {
 	if err != nil || !found {
 		return err
 	}
+	if err := e.hasRoom(); err != nil {
+		return err
+	}
 	if err := e.append(inputDue, dueInput{Until: until}); err != nil {
 		return err
 	}

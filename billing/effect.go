@@ -64,6 +64,7 @@ func (e *Engine) noteApplied(seq uint64, number uint32) {
 	e.metaLock.Lock()
 	defer e.metaLock.Unlock()
 	e.applied, e.metaDirty = max(e.applied, seq), true
+	e.given = max(e.given, number)
 	e.meta.Accounts = max(e.meta.Accounts, number)
 }
 

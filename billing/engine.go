@@ -50,8 +50,11 @@ type Config struct {
 	UsageDir string // of sealed files
 	Node     string
 	Now      func() int64 // event time, Unix nanoseconds
-	Watcher  Watcher      // may be nil
-	Logger   *slog.Logger
+	// Room says why the disk is too full to accept anything, nil where it is not;
+	// ledger.ErrNoSpace is wrapped. It is asked before every input. May be nil.
+	Room    func() error
+	Watcher Watcher // may be nil
+	Logger  *slog.Logger
 
 	// Fixed when the ledger is created (D7); an existing one must agree.
 	Currency money.Currency
@@ -79,6 +82,11 @@ type Engine struct {
 	books     []bookInForce
 	newBooks  []ledger.PriceBook // not yet flushed
 	applied   uint64             // newest input whose effect is in memory, but for periods
+	given     uint32             // highest account number that an input has
+
+	journalErr  error    // why no input can be recorded
+	doubtful    []uint32 // accounts of commands whose record may be there or not
+	foldedUntil uint64   // what the store has acknowledged of Meta.Folded
 
 	only func(block uint32) bool // the blocks that are folded; nil = all (see refold)
 
@@ -93,7 +101,8 @@ type Engine struct {
 
 	flushLock sync.Mutex
 	backlog   []ledger.Step
-	flushErr  error // under metaLock
+	flushErr  error         // under metaLock
+	broken    chan struct{} // holds a token while something is to be opened again
 	stop      chan struct{}
 	stopped   sync.WaitGroup
 }
@@ -107,7 +116,7 @@ func Open(c Config) (*Engine, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{Config: c, stop: make(chan struct{})}
+	e := &Engine{Config: c, broken: make(chan struct{}, 1), stop: make(chan struct{})}
 	e.blocks.engine = e
 	e.recent.reset()
 	if err := e.recover(); err != nil {
@@ -125,8 +134,9 @@ func Open(c Config) (*Engine, error) {
 	if err := e.recordResults(); err != nil {
 		return nil, err
 	}
-	e.stopped.Add(1)
+	e.stopped.Add(2)
 	go e.flushLoop()
+	go e.mendLoop()
 	return e, nil
 }
 
@@ -162,12 +172,18 @@ func (e *Engine) append(kind string, payload any) error {
 // record makes an input durable. After an error it may have happened all the
 // same.
 func (e *Engine) record(at int64, kind string, payload any) (journal.Record, error) {
+	if err := e.journalStopped(); err != nil { // also while its tail is not taken up yet
+		return journal.Record{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
 	pending, err := e.Journal.Append(at, kind, encode(payload))
 	if err == nil {
 		var rec journal.Record
 		if rec, err = pending.Wait(); err == nil {
 			return rec, nil
 		}
+	}
+	if errors.Is(err, journal.ErrStopped) {
+		e.stopJournal(err)
 	}
 	return journal.Record{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }

@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,10 +19,22 @@ func (e *Engine) flushLoop() {
 		case <-e.stop:
 			return
 		case <-tick.C:
-			if err := e.Flush(); err != nil {
-				e.Logger.Error("the ledger does not follow the journal", "error", err)
-			}
+			e.follow()
 		}
+	}
+}
+
+// follow flushes, and says so once where the ledger cannot follow, and when it
+// can again.
+func (e *Engine) follow() {
+	e.metaLock.RLock()
+	before := e.flushErr
+	e.metaLock.RUnlock()
+	switch err := e.Flush(); {
+	case err != nil && before == nil:
+		e.Logger.Error("the ledger does not follow the journal; it is tried every second, and commands are refused until it does", "error", err)
+	case err == nil && before != nil:
+		e.Logger.Info("the ledger follows the journal again")
 	}
 }
 
@@ -36,13 +49,26 @@ func (e *Engine) Flush() error {
 		failpoint.Hit("fold/collected")
 		err = e.drain()
 	}
+	if err == nil {
+		err = e.storeStopped()
+	}
 	e.metaLock.Lock()
 	e.flushErr = err
 	e.metaLock.Unlock()
 	if err == nil {
 		e.blocks.trim()
+	} else if errors.Is(err, ledger.ErrUnknownOutcome) {
+		e.wakeMender()
 	}
 	return err
+}
+
+// storeStopped notices a store that stopped although there was nothing to fold.
+func (e *Engine) storeStopped() error {
+	if _, err := e.Store.Meta(); errors.Is(err, ledger.ErrUnknownOutcome) {
+		return err
+	}
+	return nil
 }
 
 func (e *Engine) drain() error {
@@ -51,9 +77,18 @@ func (e *Engine) drain() error {
 			return fmt.Errorf("folding into the ledger: %w", err)
 		}
 		failpoint.Hit("fold/committed")
+		if m := e.backlog[0].Meta; m != nil {
+			e.noteFolded(m.Folded)
+		}
 		e.backlog = e.backlog[1:]
 	}
 	return nil
+}
+
+func (e *Engine) noteFolded(seq uint64) {
+	e.metaLock.Lock()
+	defer e.metaLock.Unlock()
+	e.foldedUntil = seq
 }
 
 // collect takes the effects since the last flush, as steps in an order in which
@@ -97,12 +132,27 @@ func (e *Engine) collectMeta() (ledger.Step, bool) {
 	return ledger.Step{Meta: &meta, Books: books}, true
 }
 
-// writable refuses commands while the ledger cannot follow.
+// writable refuses inputs that could not be recorded, or not be folded.
 func (e *Engine) writable() error {
 	e.metaLock.RLock()
-	defer e.metaLock.RUnlock()
-	if e.flushErr != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, e.flushErr)
+	err := e.journalErr
+	if err == nil {
+		err = e.flushErr
+	}
+	e.metaLock.RUnlock()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return e.hasRoom()
+}
+
+// hasRoom refuses inputs while the disk is too full to fold them.
+func (e *Engine) hasRoom() error {
+	if e.Room == nil {
+		return nil
+	}
+	if err := e.Room(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ func (e *Engine) HasImage(i account.Image) (bool, error) {
 		return false, err
 	}
 	defer e.blocks.unlock(b)
-	set := imageSet{e.Store, b}
+	set := e.imagesOf(b)
 	key, _, err := set.picture(i)
 	if err != nil {
 		return false, err
@@ -53,8 +53,9 @@ func (e *Engine) changeImages(kind account.ImageChangeKind, images []account.Ima
 	}
 	defer e.blocks.unlock(b)
 	in := imagesInput{Account: number, Instance: id, Kind: uint8(kind)}
+	set := e.imagesOf(b)
 	for _, i := range images {
-		effect, err := e.imageEffect(b, account.ImageChange{Image: i, Kind: kind}, 0)
+		effect, err := set.effect(account.ImageChange{Image: i, Kind: kind}, 0)
 		if err != nil {
 			return 0, inst, err
 		}
@@ -65,7 +66,7 @@ func (e *Engine) changeImages(kind account.ImageChangeKind, images []account.Ima
 	if len(in.Images) > 0 {
 		rec, err := e.record(e.instant(), inputImages, in)
 		if err == nil {
-			changed, err = e.applyImages(b, rec, in)
+			changed, err = e.applyImages(set, rec, in)
 		}
 		if err != nil {
 			return 0, inst, err
@@ -78,13 +79,13 @@ func (e *Engine) changeImages(kind account.ImageChangeKind, images []account.Ima
 }
 
 // applyImages makes the changes of a journalled input those of the block, one
-// after the other. They are in the ledger together or not at all.
-func (e *Engine) applyImages(b *block, rec journal.Record, in imagesInput) (changed int64, err error) {
-	for list := in.Images; len(list) >= 32; list = list[32:] {
-		c := account.ImageChange{Kind: account.ImageChangeKind(in.Kind), Image: account.Image{Account: in.Account, Instance: in.Instance}}
-		copy(c.Product[:], list)
-		copy(c.Picture[:], list[16:])
-		effect, err := e.imageEffect(b, c, rec.Seq)
+// after the other. They are in the ledger together or not at all. What it needs to
+// know of the set has been read before, so that a store that fails leaves nothing
+// half done.
+func (e *Engine) applyImages(set imageSet, rec journal.Record, in imagesInput) (changed int64, err error) {
+	b := set.block
+	for c := range in.changes() {
+		effect, err := set.effect(c, rec.Seq)
 		if err != nil {
 			return 0, err
 		}
@@ -123,19 +124,18 @@ type imageEffect struct {
 
 func (f imageEffect) changes() bool { return f.images != 0 || f.unsettled != 0 }
 
-// imageEffect finds out what a change does. A deletion's new generation is the
+// effect finds out what a change does. A deletion's new generation is the
 // sequence of its input.
-func (e *Engine) imageEffect(b *block, c account.ImageChange, seq uint64) (f imageEffect, err error) {
+func (s imageSet) effect(c account.ImageChange, seq uint64) (f imageEffect, err error) {
 	f = imageEffect{account: c.Account, instance: c.Instance}
-	if inst := instanceByID(b.account(c.Account), c.Instance); inst == nil || inst.Released != 0 {
+	if inst := instanceByID(s.block.account(c.Account), c.Instance); inst == nil || inst.Released != 0 {
 		return f, nil // the set was dropped (D28)
 	}
 	if c.Kind == account.ImageUncertain {
 		f.unsettled = 1
 		return f, nil
 	}
-	set := imageSet{e.Store, b}
-	key, product, err := set.picture(c.Image)
+	key, product, err := s.picture(c.Image)
 	if err != nil {
 		return f, err
 	}
@@ -148,7 +148,7 @@ func (e *Engine) imageEffect(b *block, c account.ImageChange, seq uint64) (f ima
 	default:
 		return f, fmt.Errorf("image change of kind %d: it was written by a newer release", c.Kind)
 	}
-	there, err := set.has(key)
+	there, err := s.has(key)
 	if err != nil || there == (c.Kind == account.ImageAdded) {
 		return f, err
 	}
@@ -181,7 +181,13 @@ func (e *Engine) foldImages(rec journal.Record) error {
 		e.noteApplied(rec.Seq, in.Account)
 		return nil
 	}
-	_, err = e.applyImages(b, rec, in)
+	set := e.imagesOf(b)
+	for c := range in.changes() {
+		if _, err := set.effect(c, rec.Seq); err != nil {
+			return err
+		}
+	}
+	_, err = e.applyImages(set, rec, in)
 	return err
 }
 
@@ -198,10 +204,29 @@ func instanceByID(a *account.Account, id uint32) *account.Instance {
 }
 
 // imageSet is the images of a block's accounts: what is not flushed yet, and
-// the ledger behind it. The block is locked.
+// the ledger behind it, of which it remembers what it has read. The block is
+// locked.
 type imageSet struct {
-	store ledger.Store
-	block *block
+	store    ledger.Store
+	block    *block
+	products map[ledger.ProductKey]ledger.Product
+	pictures map[ledger.PictureKey]bool
+}
+
+func (e *Engine) imagesOf(b *block) imageSet {
+	return imageSet{e.Store, b, map[ledger.ProductKey]ledger.Product{}, map[ledger.PictureKey]bool{}}
+}
+
+// remembered reads a value of the ledger once.
+func remembered[K comparable, V any](known map[K]V, key K, read func(K) (V, error)) (V, error) {
+	if v, ok := known[key]; ok {
+		return v, nil
+	}
+	v, err := read(key)
+	if err == nil {
+		known[key] = v
+	}
+	return v, err
 }
 
 // picture finds the key of a picture, and its product.
@@ -212,7 +237,7 @@ func (s imageSet) picture(i account.Image) (ledger.PictureKey, ledger.Product, e
 			return ledger.PictureKey{ProductKey: key, Generation: p.Generation, Picture: i.Picture}, p, nil
 		}
 	}
-	p, err := s.store.Product(key)
+	p, err := remembered(s.products, key, s.store.Product)
 	return ledger.PictureKey{ProductKey: key, Generation: p.Generation, Picture: i.Picture}, p, err
 }
 
@@ -222,7 +247,7 @@ func (s imageSet) has(k ledger.PictureKey) (bool, error) {
 			return there, nil
 		}
 	}
-	return s.store.HasPicture(k)
+	return remembered(s.pictures, k, s.store.HasPicture)
 }
 
 // steps are what the ledger may not have yet, the newest first.

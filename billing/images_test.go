@@ -171,7 +171,7 @@ func TestMoreImagesThanACommitHolds(t *testing.T) {
 	}
 	for n := range many { // as ChangeImages, without a sync for each
 		seq := r.log.Head().Seq + uint64(n) + 1
-		f, err := r.imageEffect(b, account.ImageChange{Image: named(base, n%7, n), Kind: account.ImageAdded}, seq)
+		f, err := r.imagesOf(b).effect(account.ImageChange{Image: named(base, n%7, n), Kind: account.ImageAdded}, seq)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,7 @@ func TestMoreImagesThanACommitHolds(t *testing.T) {
 			b.cut()
 		}
 	}
-	if f, err := r.imageEffect(b, account.ImageChange{Image: named(base, 0, 0), Kind: account.ImageAdded}, 0); err != nil || f.changes() {
+	if f, err := r.imagesOf(b).effect(account.ImageChange{Image: named(base, 0, 0), Kind: account.ImageAdded}, 0); err != nil || f.changes() {
 		t.Fatalf("the first image is not seen any more: %+v, %v", f, err)
 	}
 	r.blocks.unlock(b)

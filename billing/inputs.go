@@ -3,6 +3,7 @@ package billing
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 
 	"github.com/tallygate/tallygate/account"
 )
@@ -61,6 +62,20 @@ type imagesInput struct {
 	Instance uint32 `json:"instance"`
 	Kind     uint8  `json:"kind"`
 	Images   []byte `json:"images"` // product and picture of each, 16 bytes and 16
+}
+
+// changes are what the input says of each image.
+func (in imagesInput) changes() iter.Seq[account.ImageChange] {
+	return func(yield func(account.ImageChange) bool) {
+		for list := in.Images; len(list) >= 32; list = list[32:] {
+			c := account.ImageChange{Kind: account.ImageChangeKind(in.Kind), Image: account.Image{Account: in.Account, Instance: in.Instance}}
+			copy(c.Product[:], list)
+			copy(c.Picture[:], list[16:])
+			if !yield(c) {
+				return
+			}
+		}
+	}
 }
 
 type startInput struct {

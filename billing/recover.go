@@ -33,7 +33,7 @@ func (e *Engine) recover() error {
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return fmt.Errorf("reading the ledger: %w", err)
 	}
-	e.meta, e.applied = meta, meta.Folded
+	e.meta, e.applied, e.foldedUntil, e.given = meta, meta.Folded, meta.Folded, meta.Accounts
 	if meta.ID != "" {
 		if err := e.agree(); err != nil {
 			return err

@@ -36,17 +36,14 @@ func (e *Engine) recordResults() error {
 		if err := e.append(inputSettled, settledInput{Input: seq, Hash: hash, Rules: rulesVersion}); err != nil {
 			return err
 		}
-		delete(e.unrecorded, seq)
 		failpoint.Hit("settle/recorded")
 	}
 	return nil
 }
 
-// compareResult holds a refolded period against what an earlier run recorded.
+// compareResult holds a settled period against the record of what it gave, which
+// is then there.
 func (e *Engine) compareResult(in settledInput) error {
-	if !e.recovering {
-		return nil
-	}
 	hash, ok := e.unrecorded[in.Input]
 	delete(e.unrecorded, in.Input)
 	if ok && !bytes.Equal(hash, in.Hash) {

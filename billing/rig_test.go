@@ -66,6 +66,9 @@ type rig struct {
 	log     *journal.Journal
 	watcher Watcher         // may be nil
 	config  *pricebook.Book // what the configuration names
+	room    func() error    // may be nil
+	disk    disk            // of the journal
+	faults  func(place string) error
 }
 
 // tester is what a *testing.T and a *rapid.T have in common.
@@ -88,7 +91,7 @@ func (r *rig) open(t tester) {
 	r.openFiles(t)
 	var err error
 	r.Engine, err = Open(Config{Store: r.store, Journal: r.log, UsageDir: filepath.Join(r.dir, "usage"), Node: "n1",
-		Now: func() int64 { return r.now }, Currency: book.Currency, Zone: time.UTC, Watcher: r.watcher})
+		Now: func() int64 { return r.now }, Currency: book.Currency, Zone: time.UTC, Watcher: r.watcher, Room: r.room})
 	if err == nil {
 		_, err = r.SetPriceBook(r.config)
 	}
@@ -107,11 +110,19 @@ func (r *rig) openFiles(t tester) {
 		r.store, err = badgerstore.Open(badgerstore.Config{Dir: filepath.Join(r.dir, "badger")})
 	}
 	if err == nil {
-		r.log, _, err = journal.Open(journal.Config{Dir: filepath.Join(r.dir, "journal"), SegmentSize: 1 << 20})
+		r.log, _, err = journal.Open(journal.Config{Dir: filepath.Join(r.dir, "journal"), SegmentSize: 1 << 20, Fault: r.fault})
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// fault is a failure of the journal's disk.
+func (r *rig) fault(place string) error {
+	if r.faults != nil {
+		return r.faults(place)
+	}
+	return r.disk.fault(place)
 }
 
 func (r *rig) close(t tester) {

@@ -48,6 +48,9 @@ func (e *Engine) Settle(start, length int64, counts []account.Count) error {
 	if len(counts) == 0 {
 		return e.reach(start + length)
 	}
+	if err := e.hasRoom(); err != nil {
+		return err
+	}
 	if e.monthStarts(start + length) { // what is due in the month comes before its end
 		if err := e.due(start + length - 1); err != nil {
 			return err
@@ -93,6 +96,9 @@ func (e *Engine) reach(until int64) error {
 			continue
 		}
 		if err := e.due(end - 1); err != nil {
+			return err
+		}
+		if err := e.hasRoom(); err != nil {
 			return err
 		}
 		if err := e.append(inputPeriod, periodInput{Since: e.Meta().Settled, Start: end - 1, Length: 1}); err != nil {
@@ -169,7 +175,7 @@ func (e *Engine) openPeriod(rec journal.Record) error {
 // sealedFile is the file that a period names, as it was sealed.
 func (e *Engine) sealedFile(rec journal.Record, in periodInput) (file *usage.File, err error) {
 	file = e.sealed
-	if e.recovering {
+	if file == nil {
 		e.unflushed += in.Lines
 		if file, err = usage.Open(filepath.Join(e.UsageDir, in.File)); err != nil {
 			return nil, fmt.Errorf("sealed file %s: %w", in.File, err)

@@ -71,6 +71,7 @@ type world struct {
 	closed   map[string]rating.Statement // by account and month
 	answers  map[string]Result           // by idempotency key
 	asked    map[string]func() Request
+	stubborn bool // what the disk refused is sent again
 }
 
 // modelAccounts lie in three blocks, on both sides of their bounds.
@@ -135,7 +136,7 @@ func (w *world) command(rt *rapid.T) {
 	name := rapid.SampledFrom(names).Draw(rt, "command")
 	key := fmt.Sprint("key ", len(w.asked))
 	w.asked[key] = func() Request { return Request{Key: key, Account: id, Command: commands[name]()} }
-	res, err := w.Do(w.asked[key]())
+	res, err := w.do(rt, w.asked[key])
 	if no := new(account.Error); errors.As(err, &no) {
 		return
 	}
@@ -159,7 +160,7 @@ func (w *world) repeat(rt *rapid.T) {
 	if !accepted {
 		return
 	}
-	res, err := w.Do(w.asked[key]())
+	res, err := w.do(rt, w.asked[key])
 	if err != nil || !res.Repeated || string(res.JSON) != string(want.JSON) || res.Input != want.Input {
 		rt.Fatalf("asked again: %+v, %v; want %s", res, err, want.JSON)
 	}
@@ -174,7 +175,11 @@ func (w *world) image(rt *rapid.T) {
 	image.Product[0], image.Picture[0] = byte(rapid.IntRange(0, 2).Draw(rt, "product")), byte(rapid.IntRange(0, 3).Draw(rt, "picture"))
 	kind := rapid.SampledFrom([]account.ImageChangeKind{account.ImageAdded, account.ImageAdded, account.ImageDeleted,
 		account.ProductDeleted, account.ImageUncertain}).Draw(rt, "kind")
-	images, uncertain, err := w.ChangeImages(account.ImageChange{Image: image, Kind: kind})
+	var images, uncertain int64
+	err := w.until(rt, func() (err error) {
+		images, uncertain, err = w.ChangeImages(account.ImageChange{Image: image, Kind: kind})
+		return err
+	})
 	if err != nil {
 		rt.Fatal(err)
 	}
@@ -205,8 +210,11 @@ func (w *world) settlePeriod(rt *rapid.T) {
 	}
 	switch {
 	case rapid.IntRange(0, 4).Draw(rt, "kill") > 0:
-		w.settle(rt, start, counts...)
+		if err := w.until(rt, func() error { return w.Settle(start, hour, counts) }); err != nil {
+			rt.Fatal(err)
+		}
 	default:
+		w.calm(rt)
 		if err := w.Reach(start); err != nil {
 			rt.Fatal(err)
 		}
@@ -219,6 +227,29 @@ func (w *world) settlePeriod(rt *rapid.T) {
 		w.appendPeriod(rt, start, counts...)
 		w.dieHalfway(rt)
 	}
+}
+
+// until does something until the disk takes it, where the world is stubborn.
+func (w *world) until(t tester, do func() error) error {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		err := do()
+		if !w.stubborn || !errors.Is(err, ErrUnavailable) {
+			return err
+		}
+		if time.Now().After(end) {
+			t.Fatalf("refused for ever: %v", err)
+		}
+	}
+}
+
+func (w *world) do(t tester, ask func() Request) (res Result, err error) {
+	t.Helper()
+	err = w.until(t, func() (err error) {
+		res, err = w.Do(ask())
+		return err
+	})
+	return res, err
 }
 
 func (w *world) numberedID(n uint32) string {
@@ -257,6 +288,7 @@ func (w *world) sleep(rt *rapid.T) {
 	hours := rapid.SampledFrom([]int64{1, 5, 23, 24, 25, 3 * 24, 7 * 24, 15 * 24, 16 * 24, 40 * 24}).Draw(rt, "hours")
 	down := rapid.Bool().Draw(rt, "down")
 	if down {
+		w.calm(rt)
 		w.crash(rt)
 	}
 	w.now += hours * hour * 1e9
@@ -271,16 +303,17 @@ func (w *world) sleep(rt *rapid.T) {
 }
 
 func (w *world) liveOrDie(rt *rapid.T, until int64) {
-	if err := w.Reach(w.hour); err != nil {
+	if err := w.until(rt, func() error { return w.Reach(w.hour) }); err != nil {
 		rt.Fatal(err)
 	}
 	if rapid.IntRange(0, 3).Draw(rt, "kill") == 0 {
+		w.calm(rt)
 		if err := w.append(inputDue, dueInput{Until: until}); err != nil {
 			rt.Fatal(err)
 		}
 		w.dieHalfway(rt)
 	}
-	if err := w.Due(until); err != nil {
+	if err := w.until(rt, func() error { return w.Due(until) }); err != nil {
 		rt.Fatal(err)
 	}
 }

@@ -27,6 +27,30 @@ var realDisk = disk{
 	blank:   writeBlank,
 }
 
+// failing is the disk with the faults of a test.
+func (d disk) failing(fault func(place string) error) disk {
+	if fault == nil {
+		return d
+	}
+	around := func(before, after string, do func() error) error {
+		if err := fault(before); err != nil {
+			return err
+		}
+		if err := do(); err != nil {
+			return err
+		}
+		return fault(after)
+	}
+	write, sync := d.write, d.sync
+	d.write = func(f *os.File, b []byte, offset int64) error {
+		return around("write", "written", func() error { return write(f, b, offset) })
+	}
+	d.sync = func(f *os.File) error {
+		return around("sync", "synced", func() error { return sync(f) })
+	}
+	return d
+}
+
 func writeAt(f *os.File, b []byte, offset int64) error {
 	if err := failpoint.Fail("journal/write"); err != nil {
 		return err

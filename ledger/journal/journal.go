@@ -67,6 +67,9 @@ type Config struct {
 	// Lock is the folder's, where the caller has taken it. It stays the
 	// caller's. Nil: Open takes it and Close gives it back.
 	Lock *Lock
+	// Fault lets tests fail the disk: it is asked before and after each write and
+	// each sync ("write", "written", "sync", "synced"). Nil: nothing fails.
+	Fault func(place string) error
 }
 
 const (
@@ -139,7 +142,7 @@ type tail struct {
 // segment's header and link, every record from the anchor's segment or the
 // last one on), drops a torn write, and makes durable what was read. See
 // VerifyAll for the rest.
-func Open(cfg Config) (*Journal, Report, error) { return open(cfg, realDisk) }
+func Open(cfg Config) (*Journal, Report, error) { return open(cfg, realDisk.failing(cfg.Fault)) }
 
 func open(cfg Config, d disk) (*Journal, Report, error) {
 	if err := cfg.check(); err != nil {

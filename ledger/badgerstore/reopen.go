@@ -1,0 +1,51 @@
+package badgerstore
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tallygate/tallygate/ledger"
+)
+
+// Reopen closes the database and opens it again after a commit of unknown
+// outcome, and serves once all tables have been found whole. All of that commit
+// is there then or nothing. Without such a commit it does nothing; after an error
+// it may be called again. While the disk does not take what Badger has in memory
+// it does not return. It must not be called beside Close.
+func (s *Store) Reopen() error {
+	s.gate.RLock()
+	stopped := s.stopped
+	s.gate.RUnlock()
+	if !errors.Is(stopped, ledger.ErrUnknownOutcome) {
+		return nil
+	}
+	s.commits.Lock() // the commit that failed has ended, and there is no other
+	s.commits.Unlock()
+	s.reads.Wait()
+	<-s.verified // the check of all tables may still run
+	if err := s.room(min(s.cfg.Reserve, openReserve)); err != nil {
+		return err
+	}
+	if err := s.db.Close(); err != nil {
+		s.cfg.Logger.Warn("closing the ledger after a failure of the disk", "dir", s.cfg.Dir, "error", err)
+	}
+	if err := sweep(s.cfg.Dir); err != nil {
+		return err
+	}
+	db, err := badger.Open(badgerOptions(s.cfg))
+	if err != nil {
+		return fmt.Errorf("open ledger %s again: %w", s.cfg.Dir, err)
+	}
+	s.gate.Lock()
+	s.db = db
+	s.gate.Unlock()
+	if err := s.checkTables(); err != nil {
+		return err
+	}
+	s.gate.Lock()
+	s.stopped = nil
+	s.gate.Unlock()
+	return nil
+}
