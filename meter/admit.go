@@ -1,6 +1,8 @@
 package meter
 
 import (
+	"errors"
+
 	"github.com/tallygate/tallygate/account"
 )
 
@@ -17,6 +19,7 @@ type Call struct {
 type Verdict struct {
 	Reason    account.Kind // why not, a refusal
 	Observed  bool         // let through all the same: forward, and count nothing
+	Unmetered bool         // it cannot be counted, and runs all the same: see LetThrough
 	At        Instant      // the call's arrival
 	Account   uint32
 	Limit     uint32 // calls in any second; 0 = not limited
@@ -26,7 +29,7 @@ type Verdict struct {
 }
 
 // Refused reports whether the call must not be forwarded.
-func (v Verdict) Refused() bool { return v.Reason != 0 && !v.Observed }
+func (v Verdict) Refused() bool { return v.Reason != 0 && !v.Observed && !v.Unmetered }
 
 // Hold is what an admitted call holds until Post or Release. Use it once.
 type Hold struct {
@@ -49,12 +52,16 @@ func (m *Meter) Admit(c Call) (h Hold, v Verdict) {
 	}
 	a.mu.Lock()
 	v.At, v.Account = m.clock.Now(), a.number
-	if p, err := m.arrival(v.At.Event); err != nil {
+	p, err := m.arrival(v.At.Event)
+	if err != nil && m.letThrough.Load() && !errors.Is(err, errShut) {
+		p, err = m.uncountable(v.At.Event, err), nil
+	}
+	if err != nil {
 		m.unavailable(&c, &v)
 	} else {
 		v.At.Event = max(v.At.Event, p.start) // the swap of periods decides at equal instants
 		m.judge(a, p, &c, &v, &h)
-		if v.Reason != 0 {
+		if v.Reason != 0 && !v.Unmetered {
 			m.refuse(a, p, &c, &v)
 		}
 	}
@@ -94,8 +101,9 @@ func (m *Meter) judgeSubscribed(a *Account, p *period, op *Operation, c *Call, v
 	if !v.rate(w, term.Limits[op.Class]) {
 		return
 	}
-	m.hold(a, p, w, account.Line{Account: a.number, Operation: op.Number, Kind: account.Subscription, Ref: term.Number}, v, h)
-	if v.Reason == 0 && c.Images && op.Class != ClassSearch {
+	images := c.Images && op.Class != ClassSearch
+	m.hold(a, p, w, account.Line{Account: a.number, Operation: op.Number, Kind: account.Subscription, Ref: term.Number}, images, v, h)
+	if v.Reason == 0 && images {
 		h.image = in.holdImage(a, op.Class, term.MaxImages, v.At.Mono, c.Observe)
 	}
 }
@@ -120,16 +128,22 @@ func (m *Meter) judgePayPerUse(a *Account, p *period, op *Operation, v *Verdict,
 	if v.Reason = reason; reason != 0 {
 		return
 	}
-	if m.hold(a, p, w, line, v, h); v.Reason == 0 {
+	if m.hold(a, p, w, line, false, v, h); v.Reason == 0 {
 		a.take(op, line, p.month)
 	}
 }
 
 // hold reserves the counter and takes the place in the window.
-func (m *Meter) hold(a *Account, p *period, w *window, line account.Line, v *Verdict, h *Hold) {
-	slot, err := m.slot(a, p, line)
+func (m *Meter) hold(a *Account, p *period, w *window, line account.Line, images bool, v *Verdict, h *Hold) {
+	var slot uint32
+	err := m.countable(p)
+	if err == nil {
+		slot, err = m.slot(a, p, line)
+	}
 	if err != nil {
-		v.Reason = account.MeteringUnavailable
+		m.uncounted(v, line, images, err)
+	}
+	if v.Refused() {
 		return
 	}
 	if v.Limit > 0 {
@@ -138,6 +152,9 @@ func (m *Meter) hold(a *Account, p *period, w *window, line account.Line, v *Ver
 		if v.Wait == 0 {
 			v.Wait = second
 		}
+	}
+	if v.Unmetered {
+		return
 	}
 	if admissionLog {
 		logAdmission(line, *v)

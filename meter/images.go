@@ -62,9 +62,10 @@ type imageHold struct {
 // KeepsImages reports whether the calls of an operation change images, by the
 // price book in force.
 func (m *Meter) KeepsImages(operation uint16) bool {
-	p, err := m.periodAt(m.clock.Now().Event)
+	now := m.clock.Now().Event
+	p, err := m.periodAt(now)
 	if err != nil {
-		return false // and Admit will say so
+		p = m.uncountable(now, err)
 	}
 	op := p.catalog.operation(operation)
 	return op != nil && op.Subscribed && op.Class != ClassSearch

@@ -32,6 +32,14 @@ type Config struct {
 	// the month (YYYYMM) it lies in (D7). A period never crosses an hour.
 	Period func(unix int64) (start, length int64, month uint32)
 
+	// MakeRoom is asked for disk space where the counters of a period lack it, and
+	// reports whether there is more now. May be nil.
+	MakeRoom func() bool
+
+	// Unmetered is told of each call that runs, or ran, and could not be counted. It
+	// must not wait. Nil: they are logged.
+	Unmetered func(line account.Line, why error)
+
 	Logger *slog.Logger
 }
 
@@ -48,6 +56,11 @@ type Meter struct {
 	realtime atomic.Bool // see SetRealtime
 	images   images
 
+	letThrough atomic.Bool           // see LetThrough
+	stale      atomic.Pointer[error] // why counts do not reach the disk
+	syncFails  atomic.Bool           // the newest sync failed, and that has been said
+	closed     chan struct{}         // by Close
+
 	accountLock sync.RWMutex
 	accounts    []*Account // by number; nil where none was put
 
@@ -60,6 +73,9 @@ type Meter struct {
 	floor      int64       // the next period begins here or later, Unix seconds
 	shut       bool        // no period begins any more
 	prepared   *tally.File // the next period's file, made ahead of need
+	rollErr    error       // why the present period has no file
+	rollFailed time.Time   // when that was tried last
+	watches    bool        // watchSync runs
 }
 
 // Open makes a meter without accounts that counts into no period yet: call
@@ -68,7 +84,7 @@ func Open(c Config) *Meter {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Meter{config: c, clock: c.Clock, log: c.Logger}
+	m := &Meter{config: c, clock: c.Clock, log: c.Logger, closed: make(chan struct{})}
 	m.nobody = m.account(0)
 	m.images.set = c.Images
 	return m
@@ -112,6 +128,9 @@ func (m *Meter) Close(ctx context.Context) error {
 	m.barrier() // whoever was admitted is in flight
 	late := m.awaitLate(ctx)
 	m.periodLock.Lock()
+	if !m.shut {
+		close(m.closed)
+	}
 	m.shut = true
 	periods := m.closing
 	m.closing = nil
@@ -179,11 +198,4 @@ func (p *period) drained(ctx context.Context) bool {
 		}
 	}
 	return true
-}
-
-// unmetered reports a call that could not be counted.
-func (m *Meter) unmetered(line account.Line, err error) {
-	m.totals.unmetered.Add(1)
-	m.log.Error("a call could not be counted", "account", line.Account, "operation", line.Operation,
-		"kind", line.Kind.String(), "error", err)
 }

@@ -26,6 +26,7 @@ type period struct {
 	lateLock sync.Mutex
 	late     map[account.Line]uint32 // slots that no account remembers
 	resumed  bool                    // some slots are from before a restart
+	failed   error                   // why it has no file; it is no period then, see uncountable
 }
 
 // oldSlot is a counter in a period that its account has left behind, or that
@@ -87,13 +88,22 @@ func (m *Meter) Roll(now int64) (*period, error) {
 	if m.shut {
 		return nil, errShut
 	}
+	if m.rollErr != nil && time.Since(m.rollFailed) < rollPause {
+		return nil, m.rollErr
+	}
 	if old != nil {
 		m.floor = max(m.floor, old.end.Load()/int64(time.Second))
 	}
 	header, month := m.header(now, m.floor)
 	file, err := m.file(header)
 	if err != nil {
-		return nil, fmt.Errorf("opening the counters of the period: %w", err)
+		m.rollErr, m.rollFailed = fmt.Errorf("%w: %w", errNoCounters, err), time.Now()
+		return nil, m.rollErr
+	}
+	m.rollErr = nil
+	if !m.watches {
+		m.watches = true
+		go m.watchSync()
 	}
 	next := m.newPeriod(file, month)
 	if old != nil {
@@ -173,9 +183,7 @@ func discard(f *tally.File) error {
 }
 
 func (m *Meter) tallyConfig() tally.Config {
-	return tally.Config{Dir: m.config.Dir, SyncInterval: m.config.SyncInterval, OnSyncError: func(err error) {
-		m.log.Error("counts did not reach the disk", "error", err)
-	}}
+	return tally.Config{Dir: m.config.Dir, SyncInterval: m.config.SyncInterval, MakeRoom: m.config.MakeRoom, OnSyncError: m.syncFailed}
 }
 
 // Prepare makes the file of the period after the current one, so that no call

@@ -71,7 +71,12 @@ func (m *Meter) OldestStart() int64 {
 	if ended := m.Ended(); len(ended) > 0 {
 		return ended[0].Start
 	}
-	return m.current.Load().start / int64(time.Second)
+	m.periodLock.Lock()
+	defer m.periodLock.Unlock()
+	if p := m.current.Load(); p != nil {
+		return p.start / int64(time.Second)
+	}
+	return m.floor // no counters could be made since
 }
 
 // Seal waits until the calls that arrived in the period have ended, at most for

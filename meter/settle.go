@@ -125,12 +125,15 @@ func (m *Meter) unavailable(c *Call, v *Verdict) {
 }
 
 // count adds one to a line that is not billed. Where no counter can be had the
-// tally of refusals is one short, and the totals say so: no money hangs on it.
+// tally of refusals is one short: no money hangs on it.
 func (m *Meter) count(a *Account, p *period, line account.Line) {
 	m.totals.add(line.Operation, line.Kind)
+	if p.failed != nil {
+		return
+	}
 	slot, err := m.slot(a, p, line)
 	if err != nil {
-		m.unmetered(line, err)
+		m.log.Debug("a refusal could not be counted", "account", line.Account, "operation", line.Operation, "kind", line.Kind.String(), "error", err)
 		return
 	}
 	p.file.Add(slot)

@@ -11,7 +11,7 @@ import (
 // the last row, so that the table cannot grow.
 type totals struct {
 	byOperation [maxOperations][128]atomic.Uint64
-	unmetered   atomic.Uint64
+	unmetered   [maxOperations]atomic.Uint64
 }
 
 const maxOperations = 256
@@ -34,5 +34,17 @@ func (m *Meter) Totals(f func(operation uint16, kind account.Kind, calls uint64)
 	}
 }
 
-// Unmetered is how many calls could not be counted since the process began.
-func (m *Meter) Unmetered() uint64 { return m.totals.unmetered.Load() }
+// Unmetered is how many calls ran and could not be counted since the process began.
+func (m *Meter) Unmetered() (calls uint64) {
+	m.UnmeteredBy(func(_ uint16, n uint64) { calls += n })
+	return calls
+}
+
+// UnmeteredBy calls f with the operations that have any.
+func (m *Meter) UnmeteredBy(f func(operation uint16, calls uint64)) {
+	for op := range m.totals.unmetered {
+		if n := m.totals.unmetered[op].Load(); n > 0 {
+			f(uint16(op), n)
+		}
+	}
+}

@@ -35,18 +35,32 @@ func Create(cfg Config, h Header) (*File, error) {
 		return nil, fmt.Errorf("create tally: %w", err)
 	}
 	path := filepath.Join(cfg.Dir, time.Unix(h.Start, 0).UTC().Format("20060102T150405Z")+mapSuffix)
-	if err := begin(path, h); err != nil {
-		return nil, fmt.Errorf("create tally: %w", err)
+	if _, err := os.Lstat(path); err == nil {
+		return nil, fmt.Errorf("create tally: %w", &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist})
 	}
-	f, _, err := Open(cfg, path)
-	return f, err
+	err := cfg.roomFor(func() error { return begin(path, h) })
+	if err == nil {
+		var f *File
+		if f, _, err = Open(cfg, path); err == nil {
+			return f, nil
+		}
+	}
+	return nil, fmt.Errorf("create tally: %w", errors.Join(err, Remove(path))) // or it could not be created again
+}
+
+// roomFor does something that takes disk space, again as long as more of it can be
+// had.
+func (c Config) roomFor(do func() error) error {
+	for {
+		err := do()
+		if !errors.Is(err, unix.ENOSPC) || c.MakeRoom == nil || !c.MakeRoom() {
+			return err
+		}
+	}
 }
 
 // begin leaves, whenever it is killed, no tally or an empty one.
 func begin(path string, h Header) error {
-	if _, err := os.Lstat(path); err == nil {
-		return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
-	}
 	var id [8]byte
 	rand.Read(id[:])
 	b := make([]byte, mapHeaderBytes)

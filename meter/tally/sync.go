@@ -146,6 +146,10 @@ func (f *File) growLoop() {
 func (f *File) extend(slots uint32) error {
 	f.growMu.Lock()
 	defer f.growMu.Unlock()
+	return f.cfg.roomFor(func() error { return f.grown(slots) })
+}
+
+func (f *File) grown(slots uint32) error {
 	for f.slots.slots() < slots {
 		if err := f.side.reserve(f.slots.slots() + chunkSlots); err != nil {
 			return err

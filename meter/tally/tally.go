@@ -21,6 +21,7 @@ type Config struct {
 	Dir          string        // folder of the tally files; it must exist; Open goes by its path instead
 	SyncInterval time.Duration // 0 means DefaultSyncInterval; negative: only Sync and Close sync
 	OnSyncError  func(error)   // told of every failed sync; must not call the File; may be nil
+	MakeRoom     func() bool   // asked where the disk is full; reports whether there is more room now; may be nil
 
 	boot     string               // tests: another boot of the machine
 	datasync func(*os.File) error // tests: a failing disk
