@@ -132,6 +132,9 @@ func (e *Engine) collectMeta() (ledger.Step, bool) {
 	return ledger.Step{Meta: &meta, Books: books}, true
 }
 
+// Refusing is why no command is accepted at present, nil where they are.
+func (e *Engine) Refusing() error { return e.writable() }
+
 // writable refuses inputs that could not be recorded, or not be folded.
 func (e *Engine) writable() error {
 	e.metaLock.RLock()

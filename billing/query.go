@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -32,7 +33,11 @@ func (e *Engine) Account(id string) (*account.Account, error) {
 // EachAccount calls f with every account in the ledger, in order of number,
 // until f returns false.
 func (e *Engine) EachAccount(f func(*account.Account) bool) error {
-	if err := e.Flush(); err != nil {
+	err := e.Flush()
+	if errors.Is(err, ledger.ErrNoSpace) { // as at a start on a full disk
+		return e.eachInMemory(f)
+	}
+	if err != nil {
 		return err
 	}
 	for b, err := range e.Store.Blocks() {
@@ -41,6 +46,27 @@ func (e *Engine) EachAccount(f func(*account.Account) bool) error {
 		}
 		for _, a := range b.Accounts {
 			if !f(a) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// eachInMemory goes by the blocks as they stand in memory, ahead of the ledger.
+func (e *Engine) eachInMemory(f func(*account.Account) bool) error {
+	for n := range ledger.BlockOf(e.Meta().Accounts) + 1 {
+		e.inputs.RLock()
+		b, err := e.blocks.lock(n)
+		if err != nil {
+			e.inputs.RUnlock()
+			return err
+		}
+		accounts := b.accounts
+		e.blocks.unlock(b)
+		e.inputs.RUnlock()
+		for _, a := range accounts {
+			if a != nil && !f(a) {
 				return nil
 			}
 		}

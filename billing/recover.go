@@ -60,7 +60,7 @@ func (e *Engine) recover() error {
 		failpoint.Hit("recover/folded")
 		folded++
 		if e.unflushed += linesOfRecord; e.unflushed > recoverLines {
-			if err := e.Flush(); err != nil {
+			if err := e.flushFolded(); err != nil {
 				return err
 			}
 			failpoint.Hit("recover/flushed")
@@ -71,7 +71,17 @@ func (e *Engine) recover() error {
 		return nil
 	}
 	e.Logger.Info("folded the journal's tail", "records", folded, "from", meta.Folded+1)
-	return e.Flush()
+	return e.flushFolded()
+}
+
+// flushFolded flushes what a start has folded. On a full disk it stays in memory.
+func (e *Engine) flushFolded() error {
+	err := e.Flush()
+	if errors.Is(err, ledger.ErrNoSpace) {
+		e.Logger.Warn("the ledger does not take the journal's tail yet, which stays in memory", "error", err)
+		return nil
+	}
+	return err
 }
 
 // fold applies an input of an earlier run.

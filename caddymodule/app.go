@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -118,9 +119,12 @@ func (a *App) checkOperations(names []string) error {
 // serviceConfig fills in the defaults.
 func (a *App) serviceConfig(book *pricebook.Book) (service.Config, error) {
 	c := service.Config{Anchor: a.Anchor, Node: a.Node, Test: a.TestLedger,
-		SyncInterval: time.Duration(a.SyncInterval),
+		SyncInterval: time.Duration(a.SyncInterval), Reserve: cmp.Or(uint64(a.Reserve), service.DefaultReserve), Ballast: service.DefaultBallast,
 		Settings: service.Settings{Book: book, Policy: a.policy(),
-			FlushInterval: orDefault(a.FlushInterval, time.Hour), SealWait: orDefault(a.SealWait, time.Minute)}}
+			FlushInterval: orDefault(a.FlushInterval, time.Hour), SealWait: orDefault(a.SealWait, time.Minute), LetThrough: a.OnFailure == onFailureAllow}}
+	if a.Ballast != nil {
+		c.Ballast = *a.Ballast
+	}
 	var err error
 	if c.Dir, err = filepath.Abs(a.ledgerDir()); err != nil {
 		return c, fmt.Errorf("ledger %s: %w", a.Ledger, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/dustin/go-humanize"
 	"github.com/tallygate/tallygate/rating"
 )
 
@@ -23,6 +24,9 @@ func init() { httpcaddyfile.RegisterGlobalOption("tallygate", parseGlobalOption)
 //		flush_interval <duration>
 //		seal_wait      <duration>
 //		sync_interval  <duration>
+//		reserve        <size>
+//		ballast        <size>, 0 for none
+//		on_failure     deny | allow
 //		anchor         <file>
 //		node           <name>
 //		test_clock     [<start>]
@@ -55,6 +59,9 @@ func parseGlobalOption(d *caddyfile.Dispenser, earlier any) (any, error) {
 		"flush_interval": app.parseFlushInterval,
 		"seal_wait":      duration(&app.SealWait, "seal_wait <duration>, as in: seal_wait 60s"),
 		"sync_interval":  duration(&app.SyncInterval, "sync_interval <duration>, as in: sync_interval 100ms"),
+		"reserve":        bytesOfDisk(&app.Reserve, "reserve", "64MiB"),
+		"ballast":        app.parseBallast,
+		"on_failure":     choice(&app.OnFailure, "on_failure", onFailureDeny, onFailureAllow),
 		"anchor":         text(&app.Anchor, "anchor <file>"),
 		"node":           text(&app.Node, "node <name>"),
 		"test_clock":     app.parseTestClock,
@@ -150,6 +157,34 @@ func (app *App) parseFinance(d *caddyfile.Dispenser) error {
 		return d.Err(err.Error())
 	}
 	return nil
+}
+
+// bytesOfDisk reads a setting that is a number of bytes, once.
+func bytesOfDisk(into *int64, name, example string) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		usage := name + " <size>, as in: " + name + " " + example
+		value, err := one(d, usage)
+		if err != nil {
+			return err
+		}
+		if *into != 0 {
+			return d.Errf("%s is there twice: remove one", name)
+		}
+		bytes, err := humanize.ParseBytes(value)
+		if err != nil || bytes > 1<<50 {
+			return d.Errf("%s %q: write %s", name, value, usage)
+		}
+		*into = int64(bytes)
+		return nil
+	}
+}
+
+func (app *App) parseBallast(d *caddyfile.Dispenser) error {
+	if app.Ballast != nil {
+		return d.Err("ballast is there twice: remove one")
+	}
+	app.Ballast = new(int64)
+	return bytesOfDisk(app.Ballast, "ballast", "128MiB, or: ballast 0")(d)
 }
 
 // choice reads a setting of one word out of two.

@@ -30,6 +30,20 @@ type App struct {
 	// SyncInterval is how much counting a power cut may take. Default: 100ms.
 	SyncInterval caddy.Duration `json:"sync_interval,omitempty"`
 
+	// Reserve is how many bytes of the ledger's disk must be free, and an eighth
+	// more, for a command to be accepted and for settlement to go on. Default: 64 MiB.
+	Reserve int64 `json:"reserve,omitempty"`
+
+	// Ballast is how many bytes of that disk are kept in a file, to be given up on a
+	// full disk to what must go on: counting, and a restart. 0 keeps none. Default:
+	// 128 MiB.
+	Ballast *int64 `json:"ballast,omitempty"`
+
+	// OnFailure is deny (default), or allow: what becomes of a call that cannot be
+	// counted, because the disk fails or is full to the last byte. If it is allowed
+	// to run it is recorded as unmetered, in the log, a metric, an event and a file.
+	OnFailure string `json:"on_failure,omitempty"`
+
 	// Anchor is a file outside the ledger's folder that remembers how far the
 	// ledger had got, so that an older copy is not taken for it.
 	Anchor string `json:"anchor,omitempty"`

@@ -66,6 +66,8 @@ const (
 	expiryEndOfDay  = "end_of_day"
 	enforceHourly   = "hourly"
 	enforceRealtime = "realtime"
+	onFailureDeny   = "deny"
+	onFailureAllow  = "allow"
 )
 
 // checkWords refuses other words than the known ones, in a configuration that
@@ -78,6 +80,10 @@ func (a *App) checkWords() error {
 	switch {
 	case a.Expiry != "" && a.Expiry != expiryInstant && a.Expiry != expiryEndOfDay:
 		return fmt.Errorf("tallygate: expiry %q: use %s or %s", a.Expiry, expiryInstant, expiryEndOfDay)
+	case a.OnFailure != "" && a.OnFailure != onFailureDeny && a.OnFailure != onFailureAllow:
+		return fmt.Errorf("tallygate: on_failure %q: use %s or %s", a.OnFailure, onFailureDeny, onFailureAllow)
+	case a.Reserve < 0:
+		return fmt.Errorf("tallygate: reserve %d: must not be negative", a.Reserve)
 	case enforce != "" && enforce != enforceHourly && enforce != enforceRealtime:
 		return fmt.Errorf("tallygate: arrears: enforce %q: use %s or %s", enforce, enforceHourly, enforceRealtime)
 	}

@@ -26,7 +26,7 @@ var (
 	callsDesc = prometheus.NewDesc("tallygate_calls_total",
 		"Calls by operation and outcome: what paid for them, or why they were not billed.", []string{"operation", "outcome"}, nil)
 	unmeteredDesc = prometheus.NewDesc("tallygate_unmetered_total",
-		"Calls that could not be counted. Alert on any.", nil, nil)
+		"Calls that ran and could not be counted, by operation. Alert on any.", []string{"operation"}, nil)
 	presumedDesc = prometheus.NewDesc("tallygate_presumed_total",
 		"Calls counted although the end of their body lay beyond the prefix that the success rule looks at.", nil, nil)
 	settledDesc = prometheus.NewDesc("tallygate_settled_until_seconds",
@@ -58,7 +58,9 @@ func (collector) Collect(ch chan<- prometheus.Metric) {
 	})
 	st := s.Status()
 	gauge := func(d *prometheus.Desc, v float64) { ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v) }
-	ch <- prometheus.MustNewConstMetric(unmeteredDesc, prometheus.CounterValue, float64(st.Unmetered))
+	s.Meter().UnmeteredBy(func(operation uint16, calls uint64) {
+		ch <- prometheus.MustNewConstMetric(unmeteredDesc, prometheus.CounterValue, float64(calls), s.Engine().OperationName(operation))
+	})
 	ch <- prometheus.MustNewConstMetric(presumedDesc, prometheus.CounterValue, float64(presumed.Load()))
 	gauge(settledDesc, float64(st.SettledUntil.Unix()))
 	gauge(lagDesc, st.Now.Sub(st.SettledUntil).Seconds())

@@ -78,8 +78,8 @@ func (m *Meter) watchSync() {
 	}
 }
 
-// syncFailed says so once, until syncs work again.
-func (m *Meter) syncFailed(err error) {
+// SyncFailed says so once, until syncs work again.
+func (m *Meter) SyncFailed(err error) {
 	if !m.syncFails.Swap(true) {
 		m.log.Error("counts did not reach the disk; it is tried again all the time", "error", err)
 	}

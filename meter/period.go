@@ -183,7 +183,7 @@ func discard(f *tally.File) error {
 }
 
 func (m *Meter) tallyConfig() tally.Config {
-	return tally.Config{Dir: m.config.Dir, SyncInterval: m.config.SyncInterval, MakeRoom: m.config.MakeRoom, OnSyncError: m.syncFailed}
+	return tally.Config{Dir: m.config.Dir, SyncInterval: m.config.SyncInterval, MakeRoom: m.config.MakeRoom, OnSyncError: m.SyncFailed}
 }
 
 // Prepare makes the file of the period after the current one, so that no call

@@ -60,4 +60,5 @@ type Status struct {
 	Folded       uint64        `json:"folded"` // newest input that is in the ledger
 	Unmetered    uint64        `json:"unmetered"`
 	PriceBook    string        `json:"price_book"` // hash of the one in force
+	Problems     []string      `json:"problems,omitempty" doc:"Why commands are refused, or calls cannot be counted, at present"`
 }

@@ -27,6 +27,8 @@ type Config struct {
 	TestStart time.Time
 
 	SyncInterval time.Duration
+	Reserve      uint64 // bytes of disk below which nothing is accepted
+	Ballast      int64  // bytes kept for a full disk, 0 = none
 	Settings
 	Logger *slog.Logger
 }
@@ -38,6 +40,7 @@ type Settings struct {
 	FlushInterval time.Duration // the settlement period, a divisor of an hour
 	SealWait      time.Duration // how long a period waits for its calls (D6)
 	Finance       [32]byte      // SHA-256 of the token of who may adjust balances (D36); zero = nobody may
+	LetThrough    bool          // calls that cannot be counted run, and are recorded; else they are refused
 	Tell          func(Notice)  // passes events on; may be nil. It may take its time
 }
 
@@ -51,6 +54,10 @@ func (c Config) Check() error {
 	switch {
 	case c.SealWait < 0:
 		return fmt.Errorf("seal_wait %s: must not be negative", c.SealWait)
+	case c.Reserve < MinReserve:
+		return fmt.Errorf("reserve %s: the ledger needs %s to write out its memory: set it higher", mib(c.Reserve), mib(MinReserve))
+	case c.Ballast != 0 && c.Ballast < MinBallast:
+		return fmt.Errorf("ballast %s: to start on a full disk takes %s: set it higher, or 0 for none", mib(uint64(max(c.Ballast, 0))), mib(MinBallast))
 	case c.SyncInterval < 0:
 		return fmt.Errorf("sync_interval %s: must not be negative", c.SyncInterval)
 	case c.Policy.Grace < 0 || c.Policy.Retention < 0:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"syscall"
 	"time"
 
 	"github.com/tallygate/tallygate/account"
@@ -42,8 +43,8 @@ func (s *Service) openMeter() error {
 		return err
 	}
 	s.meter.SetFloor(s.engine.SettledUntil())
-	if _, err = s.meter.Roll(s.clock.Now().Event); err != nil {
-		return err
+	if _, err = s.meter.Roll(s.clock.Now().Event); err != nil { // on_failure decides what becomes of calls
+		s.log.Error("there are no counters yet; it is tried again", "error", err)
 	}
 	if err := s.resumeImages(); err != nil {
 		return err
@@ -89,7 +90,13 @@ func (s *Service) resumeTallies() (err error) {
 		}
 	}()
 	for _, path := range paths {
-		f, report, err := tally.Open(tally.Config{SyncInterval: s.config.SyncInterval, OnSyncError: s.syncFailed}, path)
+		f, report, err := tally.Open(tally.Config{SyncInterval: s.config.SyncInterval, MakeRoom: s.guard.makeRoom, OnSyncError: s.meter.SyncFailed}, path)
+		if errors.Is(err, syscall.ENOSPC) && tally.Blank(path) { // it was being made when the disk became full
+			if err := tally.Remove(path); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("counters of an earlier run: %w", err)
 		}
@@ -135,8 +142,6 @@ func empty(f *tally.File) bool {
 	}
 	return len(f.Damaged()) == 0
 }
-
-func (s *Service) syncFailed(err error) { s.log.Error("counts did not reach the disk", "error", err) }
 
 // putCatalogs tells the meter which operations each price book has.
 func (s *Service) putCatalogs() {

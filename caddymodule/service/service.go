@@ -9,6 +9,8 @@
 //	usage/     sealed usage, one file per period, kept for ever
 //	tally/     counters of the periods that are not sealed yet
 //	secret     the key of refusal ids
+//	ballast    space for a full disk
+//	unmetered  calls that ran and could not be counted, a JSON line each tenth of a second
 //	clock      the test clock of a test ledger
 package service
 
@@ -28,6 +30,7 @@ import (
 	"github.com/tallygate/tallygate/billing"
 	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/failpoint"
+	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/ledger/badgerstore"
 	"github.com/tallygate/tallygate/ledger/journal"
 	"github.com/tallygate/tallygate/meter"
@@ -47,6 +50,8 @@ type Service struct {
 	meter    *meter.Meter
 	refusals refusalCodec
 	herald   *herald
+	guard    *guard
+	lost     *unmetered // calls that could not be counted
 
 	settleLock sync.Mutex // one settlement at a time
 	repeated   int64      // the hour in which unacknowledged releases were told last
@@ -54,6 +59,8 @@ type Service struct {
 	life       context.Context // ends when the gateway stops
 	stop       context.CancelFunc
 	stopped    sync.WaitGroup
+	failed     time.Time // since when settlement fails, zero where it does not
+	alerted    time.Time // of unmetered calls, last
 }
 
 // Open opens a ledger folder, made where it is missing, recovers what an
@@ -70,9 +77,14 @@ func Open(c Config) (*Service, error) {
 		}
 		return nil, errors.Join(err, s.release())
 	}
-	s.stopped.Add(2)
+	s.guard.serving.Store(true)
+	s.stopped.Add(3)
 	go s.loop()
 	go s.announce()
+	go func() {
+		defer s.stopped.Done()
+		s.lost.run(s.life.Done())
+	}()
 	return s, nil
 }
 
@@ -98,13 +110,16 @@ func (s *Service) openLedger() (err error) {
 	if s.lock, err = journal.TakeLock(s.path("journal")); err != nil {
 		return err
 	}
+	s.guard = openGuard(s.config)
+	s.lost = openUnmetered(s.path("unmetered"), s.log)
+	s.lost.tell = s.alertUnmetered
 	if s.clock, err = s.openClock(); err != nil {
 		return err
 	}
 	if s.refusals, err = openRefusalCodec(s.path("secret")); err != nil {
 		return err
 	}
-	if s.store, err = badgerstore.Open(badgerstore.Config{Dir: s.path("badger"), Logger: s.log}); err != nil {
+	if s.store, err = badgerstore.Open(badgerstore.Config{Dir: s.path("badger"), Reserve: s.config.Reserve, Logger: s.log}); err != nil {
 		return fmt.Errorf("opening the ledger: %w", err)
 	}
 	failpoint.Hit("recover/opened")
@@ -122,12 +137,14 @@ func (s *Service) openLedger() (err error) {
 			"offset", report.CutOffset, "bytes", report.Cut)
 	}
 	s.meter = meter.Open(meter.Config{Clock: s.clock, Dir: s.path("tally"), Node: s.config.Node,
-		SyncInterval: s.config.SyncInterval, Period: s.period, Logger: s.log})
+		SyncInterval: s.config.SyncInterval, Period: s.period, MakeRoom: s.guard.makeRoom, Unmetered: s.lost.note, Logger: s.log})
+	s.meter.LetThrough(s.config.LetThrough)
 	s.engine, err = billing.Open(billing.Config{Store: s.store, Journal: s.journal, UsageDir: s.path("usage"),
-		Node: s.config.Node, Now: func() int64 { return s.clock.Now().Event }, Watcher: watcher{s.meter, s.herald, s.putCatalogs},
+		Node: s.config.Node, Now: func() int64 { return s.clock.Now().Event }, Room: s.guard.Room, Watcher: watcher{s.meter, s.herald, s.putCatalogs},
 		Logger: s.log, Currency: s.config.Book.Currency, Zone: s.config.Zone, Test: s.config.Test})
 	if err == nil {
 		s.meter.SetImages(s.engine)
+		s.lost.label = s.engine.OperationName
 	}
 	return err
 }
@@ -147,6 +164,7 @@ func (s *Service) Apply(n Settings) error {
 		return err
 	}
 	s.putCatalogs()
+	s.meter.LetThrough(n.LetThrough)
 	if old := s.settings.Swap(&n); old.FlushInterval != n.FlushInterval {
 		s.meter.Cut() // or the new length would wait for the old one's end
 	}
@@ -196,6 +214,8 @@ func (s *Service) Fits(c Config) error {
 		return errors.New("test_clock is fixed when a ledger is created")
 	case c.Node != s.config.Node, c.Anchor != s.config.Anchor, c.SyncInterval != s.config.SyncInterval:
 		return errors.New("node, anchor and sync_interval change with a restart, not with a reload")
+	case c.Reserve != s.config.Reserve, c.Ballast != s.config.Ballast:
+		return errors.New("reserve and ballast change with a restart, not with a reload")
 	}
 	return nil
 }
@@ -232,8 +252,17 @@ func (s *Service) Close(ctx context.Context) error {
 // release closes what is open of the ledger.
 func (s *Service) release() error {
 	var errs []error
+	closed := func() error { return nil }
+	if s.guard != nil {
+		closed = s.guard.closing()
+	}
 	if s.engine != nil {
-		errs = append(errs, s.engine.Close())
+		err := s.engine.Close()
+		if errors.Is(err, ledger.ErrNoSpace) {
+			s.log.Warn("the ledger is behind the journal, for want of disk space; the next start folds what is missing", "error", err)
+			err = nil
+		}
+		errs = append(errs, err)
 	}
 	if s.journal != nil {
 		errs = append(errs, s.journal.Close())
@@ -241,6 +270,10 @@ func (s *Service) release() error {
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 	}
+	if s.lost != nil {
+		errs = append(errs, s.lost.close())
+	}
+	errs = append(errs, closed())
 	if s.lock != nil {
 		errs = append(errs, s.lock.Release())
 	}

@@ -452,12 +452,15 @@ func TestLedgerKeepsItsSettings(t *testing.T) {
 
 func TestChecksOfTheConfiguration(t *testing.T) {
 	good := testConfig(t, t.TempDir())
+	good.Reserve, good.Ballast = DefaultReserve, DefaultBallast
 	if err := good.Check(); err != nil {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*Config){
 		"flush_interval": func(c *Config) { c.FlushInterval = 7 * time.Minute },
 		"seal_wait":      func(c *Config) { c.SealWait = -1 },
+		"reserve":        func(c *Config) { c.Reserve = MinReserve - 1 },
+		"ballast":        func(c *Config) { c.Ballast = MinBallast - 1 },
 		"sync_interval":  func(c *Config) { c.SyncInterval = -1 },
 		"arrears":        func(c *Config) { c.Policy.Grace = -1 },
 		"node":           func(c *Config) { c.Node = "Gateway 1" },

@@ -16,9 +16,7 @@ import (
 func (s *Service) loop() {
 	defer s.stopped.Done()
 	for {
-		if err := s.tick(); err != nil && s.life.Err() == nil {
-			s.log.Error("settlement failed and is tried again", "error", err)
-		}
+		s.report(s.tick())
 		timer := time.NewTimer(s.untilNext())
 		select {
 		case <-s.life.Done():
@@ -28,6 +26,18 @@ func (s *Service) loop() {
 			timer.Stop()
 		case <-timer.C:
 		}
+	}
+}
+
+// report says that settlement fails, once a minute, and that it goes on again.
+func (s *Service) report(err error) {
+	switch {
+	case err == nil && !s.failed.IsZero():
+		s.failed = time.Time{}
+		s.log.Info("settlement goes on")
+	case err != nil && s.life.Err() == nil && time.Since(s.failed) > time.Minute:
+		s.failed = time.Now()
+		s.log.Error("settlement failed and is tried again", "error", err)
 	}
 }
 
@@ -54,6 +64,7 @@ func (s *Service) tick() error {
 			s.log.Error("the wall clock and event time disagree; event time goes on with monotonic time", "disagreement", d.String())
 		}
 	}
+	s.guard.tick()
 	now := s.clock.Now().Event
 	_, err := s.meter.Roll(now)
 	if err == nil {

@@ -19,6 +19,11 @@ func (s *Service) Status() web.Status {
 	if book := s.engine.BookAt(now.Unix()); book != nil {
 		st.PriceBook = book.Hash
 	}
+	for _, problem := range []error{s.engine.Refusing(), s.meter.Failing()} {
+		if problem != nil {
+			st.Problems = append(st.Problems, problem.Error())
+		}
+	}
 	return st
 }
 

@@ -110,6 +110,12 @@ func List(dir string) ([]string, error) {
 	return paths, err
 }
 
+// Blank reports whether a tally was never given a slot: nothing is counted in it.
+func Blank(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() <= mapHeaderBytes
+}
+
 // Remove deletes the files of a tally that is not open. A kill in between
 // leaves the mapped file, so that the tally is still listed.
 func Remove(path string) error {

@@ -1,0 +1,50 @@
+package billing
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/ledger"
+)
+
+// TestStartOnAFullDisk: what the store does not take of the journal's tail stays
+// in memory; accounts are served from there, and nothing is accepted.
+func TestStartOnAFullDisk(t *testing.T) {
+	r := openRig(t, t.TempDir(), november)
+	defer func() { r.close(t) }()
+	r.createMany(t, 70)
+	if err := r.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	r.must(t, "a0", &account.TopUp{Amount: "1.00", Reference: "r"})
+	r.must(t, "late", &account.CreateAccount{})
+	r.crash(t)
+	r.openFiles(t)
+	full := ledger.ErrNoSpace
+	g := &gate{Store: r.store}
+	g.set(func(ledger.Step) error { return full })
+	config := r.Config
+	config.Store, config.Journal = g, r.log
+	var err error
+	if r.Engine, err = Open(config); err != nil {
+		t.Fatal(err)
+	}
+	numbers := map[uint32]string{}
+	if err := r.EachAccount(func(a *account.Account) bool { numbers[a.Number] = a.ID; return true }); err != nil {
+		t.Fatal(err)
+	}
+	if len(numbers) != 71 || numbers[71] != "late" || r.account(t, "a0").Balance != 100 {
+		t.Errorf("%d accounts, the last %q; a0 has %d", len(numbers), numbers[71], r.account(t, "a0").Balance)
+	}
+	for n := range 3 {
+		req := Request{Key: fmt.Sprint(n), Account: "a0", Command: &account.TopUp{Amount: "1.00", Reference: "r"}}
+		if _, err := r.Do(req); !errors.Is(err, ledger.ErrNoSpace) || !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("a command: %v", err)
+		}
+	}
+	g.commit.Store(nil)
+	r.mended(t)
+	r.must(t, "late", &account.TopUp{Amount: "1.00", Reference: "r"})
+}
