@@ -48,6 +48,14 @@ func (r Request) own() {
 // Do carries out a command: all of it, durably, or nothing. A refusal is an
 // *account.Error, ErrOtherContent or ErrUnavailable.
 func (e *Engine) Do(req Request) (Result, error) {
+	res, err := e.do(req)
+	if errors.Is(err, ledger.ErrUnknownOutcome) && !errors.Is(err, ErrUnavailable) { // the store was being read
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return res, err
+}
+
+func (e *Engine) do(req Request) (Result, error) {
 	req.own()
 	in := commandInput{Type: req.Command.Type(), Account: req.Account, Content: content(req)}
 	names := []string{"account " + req.Account}

@@ -137,16 +137,20 @@ func (e *Engine) Refusing() error { return e.writable() }
 
 // writable refuses inputs that could not be recorded, or not be folded.
 func (e *Engine) writable() error {
+	if err := e.hasRoom(); err != nil { // it says what to do
+		return err
+	}
 	e.metaLock.RLock()
-	err := e.journalErr
-	if err == nil {
-		err = e.flushErr
+	defer e.metaLock.RUnlock()
+	switch {
+	case e.journalErr != nil:
+		return fmt.Errorf("%w: %w", ErrUnavailable, e.journalErr)
+	case errors.Is(e.flushErr, ledger.ErrNoSpace) && e.Room != nil:
+		return fmt.Errorf("%w: the disk has room again, and the ledger follows in a second", ErrUnavailable)
+	case e.flushErr != nil:
+		return fmt.Errorf("%w: %w", ErrUnavailable, e.flushErr)
 	}
-	e.metaLock.RUnlock()
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return e.hasRoom()
+	return nil
 }
 
 // hasRoom refuses inputs while the disk is too full to fold them.

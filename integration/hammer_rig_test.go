@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -139,10 +140,7 @@ func newRig(t testing.TB, config harness.Config, vars map[string]any) *rig {
 	for name, value := range vars {
 		all[name] = value
 	}
-	if config.Caddyfile == "" {
-		config.Caddyfile = rigCaddyfile
-	}
-	config.Upstream, config.Vars = up.URL(), all
+	config.Caddyfile, config.Upstream, config.Vars = cmp.Or(config.Caddyfile, rigCaddyfile), up.URL(), all
 	files := map[string]string{"pricebook.yaml": rigBook}
 	for name, text := range config.Files {
 		files[name] = text

@@ -54,6 +54,7 @@ var sentinels = []struct {
 	{billing.ErrOtherContent, http.StatusConflict, "idempotency-conflict"},
 	{ledger.ErrNoSpace, http.StatusInsufficientStorage, "disk-full"},
 	{billing.ErrUnavailable, http.StatusServiceUnavailable, "ledger-unavailable"},
+	{ledger.ErrUnknownOutcome, http.StatusServiceUnavailable, "ledger-unavailable"}, // until it is open again
 	{billing.ErrSchedule, http.StatusConflict, "wrong-start"},
 	{ErrNoTestClock, http.StatusConflict, "no-test-clock"},
 }

@@ -103,12 +103,13 @@ func (u *unmetered) write() {
 		all += n
 		l := unmeteredLine{At: time.Now().UTC().Format(time.RFC3339Nano), Account: line.Account, Operation: u.label(line.Operation),
 			Outcome: line.Kind.String(), Calls: n, Why: why.Error()}
-		u.log.Error("calls ran that could not be counted", "account", l.Account, "operation", l.Operation, "outcome", l.Outcome, "calls", n, "error", why)
-		if err := u.append(l); err != nil {
-			u.log.Error("that could not be recorded in the file", "file", u.path, "error", err)
+		if err := u.append(l); err != nil { // then the log is the record
+			u.log.Error("calls ran that could not be counted", "account", l.Account, "operation", l.Operation, "outcome", l.Outcome, "calls", n,
+				"error", errors.Join(why, err))
 		}
 	}
 	if all > 0 {
+		u.log.Error("calls ran that could not be counted", "calls", all, "record", u.path, "error", why)
 		u.tell(all, why)
 	}
 }
