@@ -101,6 +101,7 @@ type Engine struct {
 
 	flushLock sync.Mutex
 	backlog   []ledger.Step
+	held      error         // why nothing is folded, while the store is opened again and after it forgot something
 	flushErr  error         // under metaLock
 	broken    chan struct{} // holds a token while something is to be opened again
 	stop      chan struct{}

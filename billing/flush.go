@@ -43,7 +43,10 @@ func (e *Engine) follow() {
 func (e *Engine) Flush() error {
 	e.flushLock.Lock()
 	defer e.flushLock.Unlock()
-	err := e.drain() // what an earlier flush could not commit
+	err := e.held
+	if err == nil {
+		err = e.drain() // what an earlier flush could not commit
+	}
 	if err == nil {
 		e.backlog = e.collect()
 		failpoint.Hit("fold/collected")

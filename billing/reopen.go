@@ -192,27 +192,57 @@ func (e *Engine) restoreDoubtful() {
 // again: steps are absolute. One that has lost what it had acknowledged must be
 // folded from there, which only a start does.
 func (e *Engine) reopenStore() error {
-	e.metaLock.RLock()
-	stopped, folded := errors.Is(e.flushErr, ledger.ErrUnknownOutcome), e.foldedUntil
-	e.metaLock.RUnlock()
 	store, can := e.Store.(reopener)
-	if !stopped || !can {
-		return nil
+	held, stopped := e.holdFlushes()
+	if !stopped || !can || errors.Is(held, ledger.ErrDamaged) {
+		return held
 	}
-	if err := store.Reopen(); err != nil {
+	err := store.Reopen()
+	if err == nil {
+		err = e.nothingForgotten()
+	}
+	if err != nil {
 		return err
 	}
-	meta, err := e.Store.Meta()
-	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
-		return err
-	}
-	if meta.Folded < folded {
-		return fmt.Errorf("%w: it has forgotten the journal's records from %d on, up to %d: restart the gateway, which folds them again",
-			ledger.ErrDamaged, meta.Folded+1, folded)
-	}
+	e.flushLock.Lock()
+	e.held = nil
+	e.flushLock.Unlock()
 	if err := e.Flush(); err != nil {
 		return err
 	}
 	e.Logger.Info("the ledger is open again")
 	return nil
+}
+
+// holdFlushes lets nothing be committed to a store that is stopped, until it is
+// known what it holds.
+func (e *Engine) holdFlushes() (held error, stopped bool) {
+	e.flushLock.Lock()
+	defer e.flushLock.Unlock()
+	e.metaLock.RLock()
+	defer e.metaLock.RUnlock()
+	if e.held == nil && errors.Is(e.flushErr, ledger.ErrUnknownOutcome) {
+		e.held = e.flushErr
+	}
+	return e.held, e.held != nil
+}
+
+// nothingForgotten holds a store that was opened again against what it had
+// acknowledged.
+func (e *Engine) nothingForgotten() error {
+	meta, err := e.Store.Meta()
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return err
+	}
+	e.metaLock.RLock()
+	folded := e.foldedUntil
+	e.metaLock.RUnlock()
+	if meta.Folded >= folded {
+		return nil
+	}
+	e.flushLock.Lock()
+	defer e.flushLock.Unlock()
+	e.held = fmt.Errorf("%w: it has forgotten the journal's records from %d to %d: restart the gateway, which folds them again",
+		ledger.ErrDamaged, meta.Folded+1, folded)
+	return e.held
 }

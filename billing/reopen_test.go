@@ -172,6 +172,98 @@ func TestSettlementWhoseRecordFailed(t *testing.T) {
 	}
 }
 
+// TestTailThatCannotBeTakenUp: while the store does not let the records be folded
+// that were found, nothing new comes after them.
+func TestTailThatCannotBeTakenUp(t *testing.T) {
+	quickly(t)
+	r := openRig(t, t.TempDir(), november)
+	defer func() { r.close(t) }()
+	r.must(t, "a", &account.CreateAccount{CreditLimit: "10.00"})
+	if err := errors.Join(r.Flush(), r.Flush(), r.Flush()); err != nil { // so that names are asked of the store
+		t.Fatal(err)
+	}
+	s := &nameless{Store: r.store}
+	r.flushLock.Lock()
+	r.Store = s
+	r.flushLock.Unlock()
+	pay := Request{Key: "pay", Account: "a", Command: &account.TopUp{Amount: "1.00", Reference: "r"}}
+	r.faults = func(place string) error {
+		if place == "synced" && !s.fails.Swap(true) {
+			return syscall.EIO
+		}
+		return nil
+	}
+	if _, err := r.Do(pay); !errors.Is(err, ErrUnavailable) {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); s.asked.Load() < 3; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the tail is not tried again")
+		}
+		if err := r.SetPolicy(account.Policy{Purchases: 7}); !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("an input beside a tail that is not taken up: %v", err)
+		}
+	}
+	head := r.log.Head().Seq
+	s.fails.Store(false)
+	r.faults = func(string) error { return nil }
+	r.mended(t)
+	if got := r.log.Head().Seq; got != head {
+		t.Errorf("%d records came in between", got-head)
+	}
+	if res, err := r.Do(pay); err != nil || !res.Repeated || r.account(t, "a").Balance != 100 {
+		t.Errorf("%+v, %v; balance %d", res, err, r.account(t, "a").Balance)
+	}
+}
+
+// nameless is a store that cannot find accounts for a while.
+type nameless struct {
+	ledger.Store
+	fails atomic.Bool
+	asked atomic.Int32
+}
+
+func (s *nameless) Number(id string) (uint32, error) {
+	if s.fails.Load() {
+		s.asked.Add(1)
+		return 0, ledger.ErrDamaged
+	}
+	return s.Store.Number(id)
+}
+
+// TestCapInDoubt: what a change of plan told of a lower cap stays until it is known
+// whether it happened (D30).
+func TestCapInDoubt(t *testing.T) {
+	quickly(t)
+	for _, place := range []string{"write", "synced"} {
+		told := newListener()
+		r := &rig{dir: t.TempDir(), config: book, now: november.UnixNano(), watcher: told}
+		r.open(t)
+		r.must(t, "a", &account.CreateAccount{CreditLimit: "100.00"})
+		r.must(t, "a", &account.Subscribe{Instance: "i", Row: "large", Months: 1})
+		r.disk.lasts.Store(true)
+		r.disk.fail(place)
+		before := told.accounts[1]
+		if _, err := r.Do(Request{Account: "a", Command: &account.ChangeSubscription{Instance: "i", Row: "small"}}); !errors.Is(err, ErrUnavailable) {
+			t.Fatal(err)
+		}
+		told.mu.Lock()
+		if told.accounts[1] != before {
+			t.Errorf("%s: the watcher heard of the account while it was in doubt", place)
+		}
+		told.accounts[1] = nil
+		told.mu.Unlock()
+		r.disk.place.Store(nil)
+		r.mended(t)
+		told.mu.Lock()
+		if a := told.accounts[1]; a == nil || a.Subscriptions[len(a.Subscriptions)-1].Row != map[string]string{"write": "large", "synced": "small"}[place] {
+			t.Errorf("%s: the watcher was told of %+v", place, a)
+		}
+		told.mu.Unlock()
+		r.close(t)
+	}
+}
+
 // TestBookWhoseRecordFailed: the watcher hears of a price book that turns out to
 // have been scheduled.
 func TestBookWhoseRecordFailed(t *testing.T) {
@@ -319,6 +411,51 @@ func TestStoreIsOpenedAgain(t *testing.T) {
 	}
 }
 
+// TestStoreThatForgot: a store that comes back without what it had acknowledged
+// gets nothing more, or the gap would never be folded; a start folds it.
+func TestStoreThatForgot(t *testing.T) {
+	quickly(t)
+	r := openRig(t, t.TempDir(), november)
+	s := &unsure{Store: r.store}
+	r.flushLock.Lock()
+	r.Store = s
+	r.flushLock.Unlock()
+	r.must(t, "a", &account.CreateAccount{CreditLimit: "10.00"})
+	if err := r.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	old, err := r.store.Meta()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.must(t, "a", &account.TopUp{Amount: "1.00", Reference: "r"})
+	if err := r.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	r.must(t, "a", &account.TopUp{Amount: "1.00", Reference: "r"})
+	s.break_(false)
+	s.mu.Lock()
+	s.forgets = &old
+	s.mu.Unlock()
+	if err := r.Flush(); !errors.Is(err, ledger.ErrUnknownOutcome) {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); !errors.Is(r.Flush(), ledger.ErrDamaged); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nobody notices")
+		}
+	}
+	if _, err := r.Do(Request{Account: "a", Command: &account.TopUp{Amount: "1.00", Reference: "r"}}); !errors.Is(err, ledger.ErrDamaged) || !errors.Is(err, ErrUnavailable) {
+		t.Errorf("a command: %v", err)
+	}
+	r.crash(t)
+	r.open(t)
+	defer func() { r.close(t) }()
+	if a := r.account(t, "a"); a.Balance != 200 {
+		t.Errorf("balance %d, want 200", a.Balance)
+	}
+}
+
 // unsure is a store whose next commit has an unknown outcome.
 type unsure struct {
 	ledger.Store
@@ -327,6 +464,7 @@ type unsure struct {
 	there    bool
 	stopped  bool
 	reopened int
+	forgets  *ledger.Meta // what it says of itself when it is opened again; nil: the truth
 }
 
 func (s *unsure) break_(there bool) {
@@ -350,6 +488,18 @@ func (s *unsure) Commit(step ledger.Step) error {
 		return ledger.ErrUnknownOutcome
 	}
 	return s.Store.Commit(step)
+}
+
+func (s *unsure) Meta() (ledger.Meta, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.stopped:
+		return ledger.Meta{}, ledger.ErrUnknownOutcome
+	case s.reopened > 0 && s.forgets != nil:
+		return *s.forgets, nil
+	}
+	return s.Store.Meta()
 }
 
 func (s *unsure) Reopen() error {
