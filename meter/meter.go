@@ -75,11 +75,10 @@ type Meter struct {
 	prepared   *tally.File // the next period's file, made ahead of need
 	rollErr    error       // why the present period has no file
 	rollFailed time.Time   // when that was tried last
-	watches    bool        // watchSync runs
 }
 
 // Open makes a meter without accounts that counts into no period yet: call
-// Resume for tally files that are there, in order.
+// Resume for tally files that are there, in order. It is to be closed.
 func Open(c Config) *Meter {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -87,6 +86,7 @@ func Open(c Config) *Meter {
 	m := &Meter{config: c, clock: c.Clock, log: c.Logger, closed: make(chan struct{})}
 	m.nobody = m.account(0)
 	m.images.set = c.Images
+	go m.watchSync()
 	return m
 }
 

@@ -101,10 +101,6 @@ func (m *Meter) Roll(now int64) (*period, error) {
 		return nil, m.rollErr
 	}
 	m.rollErr = nil
-	if !m.watches {
-		m.watches = true
-		go m.watchSync()
-	}
 	next := m.newPeriod(file, month)
 	if old != nil {
 		m.closing = append(m.closing, old)

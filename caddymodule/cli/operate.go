@@ -77,7 +77,8 @@ func statusCommand(cmd *cobra.Command) {
 			facts(s.out, "Ledger", v.Ledger, "Node", v.Node, "Now", instant(v.Now), "Clock", clock, "Billing zone", v.Timezone,
 				"Currency", v.Currency, "Accounts", number(v.Accounts), "Settled until", instant(settled),
 				"Counts synced", v.SyncAge.Round(time.Millisecond).String()+" ago", "Journal head", number(v.JournalHead)+" "+v.JournalHash,
-				"In the ledger", "up to "+number(v.Folded), "Not countable", number(v.Unmetered), "Price book", v.PriceBook)
+				"In the ledger", "up to "+number(v.Folded), "Not countable", number(v.Unmetered), "Price book", v.PriceBook,
+				"Problems", strings.Join(v.Problems, "; "))
 		})
 	})
 }

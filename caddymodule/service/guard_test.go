@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,16 +58,18 @@ func TestBelowTheReserve(t *testing.T) {
 	}
 }
 
-// TestStartsOnAFullDisk: twenty starts and stops on a disk without a free byte
-// serve and count, and leave the ballast what it was.
+// TestStartsOnAFullDisk: twenty processes on a disk without a free byte serve and
+// count, whether they are stopped or killed, and leave the ballast what it was.
 func TestStartsOnAFullDisk(t *testing.T) {
+	if dir := os.Getenv("TALLYGATE_FULL_DISK"); dir != "" {
+		serveOnAFullDisk(t, dir, os.Getenv("TALLYGATE_FULL_DISK_END") == "kill")
+		return
+	}
 	dir := smallDisk(t, 420)
-	c := testConfig(t, filepath.Join(dir, "ledger"))
-	c.Test, c.TestStart, c.SyncInterval = false, time.Time{}, 0
-	c.Reserve, c.Ballast = DefaultReserve, DefaultBallast
+	c := fullDiskConfig(t, dir)
 	s := openOnce(t, c)
 	k := customer(t, s, "acme", "10.00")
-	want, _ := call(t, s, k, "recognition/image-tagging", 20)
+	counted, _ := call(t, s, k, "recognition/image-tagging", 20)
 	s.guard.tick()
 	if s.guard.ballast.Size() != DefaultBallast {
 		t.Fatalf("ballast of %d", s.guard.ballast.Size())
@@ -74,22 +77,13 @@ func TestStartsOnAFullDisk(t *testing.T) {
 	shut(t, s)
 	fillUp(t, dir)
 	for start := range 20 {
-		s, err := Open(c)
-		if err != nil {
-			t.Fatalf("start %d: %v", start, err)
+		cmd := exec.Command(os.Args[0], "-test.run=^TestStartsOnAFullDisk$", "-test.v")
+		cmd.Env = append(os.Environ(), "TALLYGATE_FULL_DISK="+dir, "TALLYGATE_FULL_DISK_END="+[]string{"kill", "stop"}[start%2])
+		out, err := cmd.CombinedOutput()
+		if !strings.Contains(string(out), "five calls are counted") || start%2 == 1 && err != nil {
+			t.Fatalf("start %d: %v\n%s", start, err, out)
 		}
-		n, reason := call(t, s, find(t, s, "acme"), "recognition/image-tagging", 5)
-		if want += n; n != 5 {
-			t.Errorf("start %d: %d calls counted, %s", start, n, reason)
-		}
-		if start%3 == 0 {
-			s.guard.opened = time.Now().Add(-time.Minute)
-			s.guard.tick()
-		}
-		if _, err := s.engine.Do(billing.Request{Account: "acme", Command: &account.TopUp{Amount: "1.00", Reference: "r"}}); !errors.Is(err, ledger.ErrNoSpace) {
-			t.Errorf("start %d: a command: %v", start, err)
-		}
-		shut(t, s)
+		counted += 5
 	}
 	info, err := os.Stat(filepath.Join(c.Dir, "ballast"))
 	if err != nil || info.Size() < DefaultBallast-16<<20 {
@@ -110,8 +104,40 @@ func TestStartsOnAFullDisk(t *testing.T) {
 	for _, u := range a.Usage {
 		calls += u.Successful
 	}
-	if calls != uint64(want) {
-		t.Errorf("%d calls in the ledger, %d were counted", calls, want)
+	if calls != uint64(counted) {
+		t.Errorf("%d calls in the ledger, %d were counted", calls, counted)
+	}
+	shut(t, s)
+}
+
+func fullDiskConfig(t *testing.T, dir string) Config {
+	c := testConfig(t, filepath.Join(dir, "ledger"))
+	c.Test, c.TestStart, c.SyncInterval = false, time.Time{}, 0
+	c.Reserve, c.Ballast = DefaultReserve, DefaultBallast
+	return c
+}
+
+// serveOnAFullDisk is one of the processes.
+func serveOnAFullDisk(t *testing.T, dir string, kill bool) {
+	s, err := Open(fullDiskConfig(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, reason := call(t, s, find(t, s, "acme"), "recognition/image-tagging", 5); n != 5 {
+		t.Fatalf("%d calls counted, %s", n, reason)
+	}
+	topUp := billing.Request{Account: "acme", Command: &account.TopUp{Amount: "1.00", Reference: "r"}}
+	if _, err := s.engine.Do(topUp); !errors.Is(err, ledger.ErrNoSpace) {
+		t.Fatalf("a command: %v", err)
+	}
+	s.guard.opened = time.Now().Add(-time.Minute)
+	s.guard.tick()
+	fmt.Println("five calls are counted")
+	if kill {
+		if err := unix.Kill(os.Getpid(), unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		select {}
 	}
 	shut(t, s)
 }
@@ -206,5 +232,41 @@ func fillUp(t *testing.T, dir string) {
 	}
 	if free, err := ballast.Free(dir); err != nil || free > 64<<10 {
 		t.Fatalf("%d bytes are still free, %v", free, err)
+	}
+}
+
+// TestReserveAndBallastAreFixed while the gateway runs; on_failure is not.
+func TestReserveAndBallastAreFixed(t *testing.T) {
+	c := testConfig(t, t.TempDir())
+	s := open(t, c)
+	for name, change := range map[string]func(*Config){
+		"reserve": func(c *Config) { c.Reserve = DefaultReserve },
+		"ballast": func(c *Config) { c.Ballast = DefaultBallast },
+	} {
+		other := c
+		change(&other)
+		if err := s.Fits(other); err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "restart") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	c.LetThrough = true
+	if err := s.Fits(c); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTinyDisk: where reserve and ballast do not fit, that is said at the start.
+func TestTinyDisk(t *testing.T) {
+	c := testConfig(t, t.TempDir())
+	c.Reserve, c.Ballast = 1<<60, DefaultBallast
+	var log strings.Builder
+	c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	g := openGuard(c)
+	defer g.ballast.Close()
+	if !strings.Contains(log.String(), "too small for reserve and ballast") {
+		t.Errorf("the log says %q", log.String())
+	}
+	if g.tick(); g.ballast.Size() != 0 {
+		t.Errorf("a ballast of %d was taken from a disk without room", g.ballast.Size())
 	}
 }
