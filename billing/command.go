@@ -122,7 +122,10 @@ func (e *Engine) accept(req Request, in commandInput) (Result, error) {
 		return Result{}, err
 	}
 	at := e.instant()
-	next, effects, err := e.judge(b, number, req.Command, at)
+	env := e.env(at)
+	in.Held = e.held(at / int64(time.Second))
+	env.Floor = floorOf(e.Meta().Started, in.Held)
+	next, effects, err := e.judge(b, number, req.Command, env)
 	if err != nil {
 		return Result{}, err
 	}
@@ -154,8 +157,7 @@ func (e *Engine) accept(req Request, in commandInput) (Result, error) {
 // judge tries a command on its account. One that leaves less room for images
 // must fit what the instance holds with the adds in flight, and from then on no
 // more are admitted (D30).
-func (e *Engine) judge(b *block, number uint32, cmd account.Command, at int64) (*account.Account, account.Effects, error) {
-	env := e.env(at)
+func (e *Engine) judge(b *block, number uint32, cmd account.Command, env account.Env) (*account.Account, account.Effects, error) {
 	r, resizes := cmd.(account.Resizer)
 	if !resizes || e.Watcher == nil {
 		return e.try(b, number, cmd, env)
@@ -166,7 +168,7 @@ func (e *Engine) judge(b *block, number uint32, cmd account.Command, at int64) (
 	if err != nil {
 		return nil, effects, err
 	}
-	if held, ok := e.Watcher.Lower(number, r.Target(), next.MaxImages(r.Target(), at/int64(time.Second))); !ok {
+	if held, ok := e.Watcher.Lower(number, r.Target(), next.MaxImages(r.Target(), env.Now/int64(time.Second))); !ok {
 		r.SetHeld(held)
 		return e.try(b, number, cmd, env)
 	}
@@ -240,7 +242,7 @@ func (e *Engine) try(b *block, number uint32, cmd account.Command, env account.E
 func (e *Engine) env(at int64) account.Env {
 	meta := e.Meta()
 	return account.Env{Now: at, Currency: e.Currency, Zone: e.Zone, Books: e.BookAt, Policy: meta.Policy,
-		Floor: meta.Started + account.RestartGrace, OperationNumber: e.OperationNumber, TrialTaken: e.trialTaken}
+		Floor: floorOf(meta.Started, false), OperationNumber: e.OperationNumber, TrialTaken: e.trialTaken}
 }
 
 // trialTaken reports whether a customer has had a trial. Where the ledger cannot

@@ -96,7 +96,7 @@ func (e *Engine) due(until int64) error {
 	if err := e.hasRoom(); err != nil {
 		return err
 	}
-	if err := e.append(inputDue, dueInput{Until: until}); err != nil {
+	if err := e.append(inputDue, dueInput{Until: until, Held: e.held(until)}); err != nil {
 		return err
 	}
 	failpoint.Hit("due/journalled")
@@ -136,7 +136,7 @@ func (e *Engine) openDue(rec journal.Record) error {
 	if err != nil {
 		return err
 	}
-	p := e.newPending(rec.Seq, func(e *Engine, yield func(uint32)) { e.dues.until(in.Until, yield) })
+	p := e.newPending(rec.Seq, in.Held, func(e *Engine, yield func(uint32)) { e.dues.until(in.Until, yield) })
 	p.apply = func(b *block) error {
 		c := e.changeOf(b)
 		c.advance(in.Until, p.env(e, in.Until))

@@ -53,7 +53,8 @@ type Config struct {
 	// Room says why the disk is too full to accept anything, nil where it is not;
 	// ledger.ErrNoSpace is wrapped. It is asked before every input. May be nil.
 	Room    func() error
-	Watcher Watcher // may be nil
+	Doubted func() bool // the wall clock disagrees with Now, and nobody has accepted that yet; may be nil
+	Watcher Watcher     // may be nil
 	Logger  *slog.Logger
 
 	// Fixed when the ledger is created (D7); an existing one must agree.

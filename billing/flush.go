@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger"
 )
@@ -127,7 +126,7 @@ func (e *Engine) collectMeta() (ledger.Step, bool) {
 	if len(e.pending) > 0 { // not in every block yet: a restart must see it again
 		first := e.pending[0]
 		meta.Folded = min(meta.Folded, first.seq-1)
-		meta.Policy, meta.Started = first.policy, first.floor-account.RestartGrace
+		meta.Policy, meta.Started = first.policy, first.started
 	}
 	e.meta.Folded = meta.Folded
 	books := e.newBooks

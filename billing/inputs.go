@@ -21,6 +21,7 @@ const (
 	inputCommand    = "command"
 	inputPeriod     = "period"  // sealed usage
 	inputSettled    = "settled" // hash of what a period's settlement gave
+	inputClock      = "clock"   // a jump of event time that the operator accepted
 )
 
 type ledgerInput struct {
@@ -52,8 +53,10 @@ type policyInput struct {
 	Realtime     bool   `json:"realtime,omitempty"`
 }
 
+// dueInput is an instant that the blocks live up to. See Engine.held.
 type dueInput struct {
 	Until int64 `json:"until"` // Unix seconds
+	Held  bool  `json:"held,omitempty"`
 }
 
 // imagesInput is changes of one kind, of one instance.
@@ -90,6 +93,7 @@ type commandInput struct {
 	Key     []byte          `json:"key,omitempty"`
 	Content []byte          `json:"content,omitempty"`
 	Command json.RawMessage `json:"command"`
+	Held    bool            `json:"held,omitempty"` // see Engine.held
 }
 
 // periodInput names a sealed period. Since is the end of the period sealed
@@ -102,6 +106,7 @@ type periodInput struct {
 	Hash   []byte `json:"hash,omitempty"`
 	Lines  int    `json:"lines,omitempty"`
 	Billed uint64 `json:"billed,omitempty"`
+	Held   bool   `json:"held,omitempty"` // see Engine.held
 }
 
 // rulesVersion numbers the rules by which inputs are folded. A release that

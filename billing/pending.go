@@ -9,20 +9,21 @@ import (
 )
 
 // pendingInput is an input for many blocks that is in the journal and not in
-// every block yet. Policy and floor are those in force when it was appended.
+// every block yet. Policy and start are those in force when it was appended.
 type pendingInput struct {
-	seq    uint64
-	policy account.Policy
-	floor  int64
-	blocks map[uint32]bool // that it concerns
-	apply  func(*block) error
-	end    func() // once every block has it; may be nil
+	seq     uint64
+	policy  account.Policy
+	started int64           // see ledger.Meta
+	held    bool            // see Engine.held
+	blocks  map[uint32]bool // that it concerns
+	apply   func(*block) error
+	end     func() // once every block has it; may be nil
 }
 
 // newPending captures what an input is applied with. The caller holds inputs
 // for writing and the meta lock.
-func (e *Engine) newPending(seq uint64, concerns func(e *Engine, yield func(block uint32))) *pendingInput {
-	p := &pendingInput{seq: seq, policy: e.meta.Policy, floor: e.meta.Started + account.RestartGrace, blocks: map[uint32]bool{}}
+func (e *Engine) newPending(seq uint64, held bool, concerns func(e *Engine, yield func(block uint32))) *pendingInput {
+	p := &pendingInput{seq: seq, policy: e.meta.Policy, started: e.meta.Started, held: held, blocks: map[uint32]bool{}}
 	concerns(e, func(n uint32) {
 		if e.folds(n) {
 			p.blocks[n] = true
@@ -37,7 +38,7 @@ func (e *Engine) newPending(seq uint64, concerns func(e *Engine, yield func(bloc
 // env is the environment of the input's accounts at an instant (Unix seconds).
 func (p *pendingInput) env(e *Engine, unix int64) account.Env {
 	env := e.envAt(unix)
-	env.Policy, env.Floor, env.TrialTaken = p.policy, p.floor, nil
+	env.Policy, env.Floor, env.TrialTaken = p.policy, floorOf(p.started, p.held), nil
 	return env
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"time"
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/ledger"
@@ -180,7 +181,9 @@ func (e *Engine) Preview(id string, cmd account.Command, at int64) (account.Effe
 		held, _ := e.Watcher.Lower(a.Number, r.Target(), math.MaxInt64)
 		r.SetHeld(held)
 	}
-	return account.Do(a.Clone(), cmd, e.env(at))
+	env := e.env(at)
+	env.Floor = floorOf(e.Meta().Started, e.held(min(at, e.instant())/int64(time.Second)))
+	return account.Do(a.Clone(), cmd, env)
 }
 
 // Env is what accounts are judged by now.

@@ -163,6 +163,8 @@ func (e *Engine) applyGlobal(rec journal.Record) error {
 		e.meta.Started = max(e.meta.Started, rec.At/int64(time.Second)) // a release that was put off stays so
 	case inputDue:
 		return e.openDue(rec)
+	case inputClock:
+		return e.foldClock(rec)
 	default:
 		return fmt.Errorf("unknown kind of input %q: it was written by a newer release", rec.Kind)
 	}
@@ -224,6 +226,7 @@ func (e *Engine) foldCommand(rec journal.Record) error {
 		return nil
 	}
 	env := e.env(rec.At)
+	env.Floor = floorOf(e.Meta().Started, in.Held)
 	env.TrialTaken = nil // it was judged when it was accepted
 	next, effects, err := e.try(b, number, cmd, env)
 	if err != nil {

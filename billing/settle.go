@@ -61,7 +61,7 @@ func (e *Engine) Settle(start, length int64, counts []account.Count) error {
 		return err
 	}
 	failpoint.Hit("settle/sealed")
-	in.Since = e.Meta().Settled
+	in.Since, in.Held = e.Meta().Settled, e.held(start+length)
 	err = e.append(inputPeriod, in)
 	failpoint.Hit("settle/journalled")
 	e.sealed = nil
@@ -101,7 +101,7 @@ func (e *Engine) reach(until int64) error {
 		if err := e.hasRoom(); err != nil {
 			return err
 		}
-		if err := e.append(inputPeriod, periodInput{Since: e.Meta().Settled, Start: end - 1, Length: 1}); err != nil {
+		if err := e.append(inputPeriod, periodInput{Since: e.Meta().Settled, Start: end - 1, Length: 1, Held: e.held(end)}); err != nil {
 			return err
 		}
 		if err := e.applyPending(); err != nil {
@@ -165,7 +165,7 @@ func (e *Engine) openPeriod(rec journal.Record) error {
 	if p.file == nil && !p.closesMonth(e) {
 		return nil
 	}
-	p.pendingInput = e.newPending(rec.Seq, p.concerns)
+	p.pendingInput = e.newPending(rec.Seq, in.Held, p.concerns)
 	p.apply = func(b *block) error { return e.settleBlock(b, p) }
 	p.end = func() { e.noteResult(p) }
 	e.pending = append(e.pending, p.pendingInput)

@@ -108,7 +108,7 @@ type Meta struct {
 	Operations []string       // register: number → name; index 0 is unused
 	Settled    int64          // end of the newest settled period, Unix seconds; 0 = none
 	Policy     account.Policy // in force (D20)
-	Started    int64          // newest start, Unix seconds (D23)
+	Started    int64          // newest start or accepted jump of the clock, Unix seconds (D23)
 	Configured string         // hash of the price book that the configuration named last
 }
 
