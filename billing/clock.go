@@ -115,3 +115,7 @@ func LastKnown(j *journal.Journal, mark ClockMark, settled int64) (int64, error)
 	}
 	return last, nil
 }
+
+// ReleasesFrom is the instant before which nothing is released (Unix seconds), a
+// day after the latest start or accepted jump (D23).
+func (e *Engine) ReleasesFrom() int64 { return floorOf(e.Meta().Started, false) }

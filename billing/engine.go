@@ -102,7 +102,7 @@ type Engine struct {
 
 	flushLock sync.Mutex
 	backlog   []ledger.Step
-	held      error         // why nothing is folded, while the store is opened again and after it forgot something
+	noFold    error         // why nothing is folded, while the store is opened again and after it forgot something
 	flushErr  error         // under metaLock
 	broken    chan struct{} // holds a token while something is to be opened again
 	stop      chan struct{}

@@ -42,7 +42,7 @@ func (e *Engine) follow() {
 func (e *Engine) Flush() error {
 	e.flushLock.Lock()
 	defer e.flushLock.Unlock()
-	err := e.held
+	err := e.noFold
 	if err == nil {
 		err = e.drain() // what an earlier flush could not commit
 	}

@@ -205,7 +205,7 @@ func (e *Engine) reopenStore() error {
 		return err
 	}
 	e.flushLock.Lock()
-	e.held = nil
+	e.noFold = nil
 	e.flushLock.Unlock()
 	if err := e.Flush(); err != nil {
 		return err
@@ -221,10 +221,10 @@ func (e *Engine) holdFlushes() (held error, stopped bool) {
 	defer e.flushLock.Unlock()
 	e.metaLock.RLock()
 	defer e.metaLock.RUnlock()
-	if e.held == nil && errors.Is(e.flushErr, ledger.ErrUnknownOutcome) {
-		e.held = e.flushErr
+	if e.noFold == nil && errors.Is(e.flushErr, ledger.ErrUnknownOutcome) {
+		e.noFold = e.flushErr
 	}
-	return e.held, e.held != nil
+	return e.noFold, e.noFold != nil
 }
 
 // nothingForgotten holds a store that was opened again against what it had
@@ -242,7 +242,7 @@ func (e *Engine) nothingForgotten() error {
 	}
 	e.flushLock.Lock()
 	defer e.flushLock.Unlock()
-	e.held = fmt.Errorf("%w: it has forgotten the journal's records from %d to %d: restart the gateway, which folds them again",
+	e.noFold = fmt.Errorf("%w: it has forgotten the journal's records from %d to %d: restart the gateway, which folds them again",
 		ledger.ErrDamaged, meta.Folded+1, folded)
-	return e.held
+	return e.noFold
 }

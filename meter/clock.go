@@ -34,8 +34,8 @@ type WallClock struct {
 
 // NewWallClock starts at the machine's present wall time.
 func NewWallClock() *WallClock {
-	c := &WallClock{start: failpoint.Now()}
-	c.offset.Store(c.start.UnixNano())
+	c := &WallClock{start: time.Now()}
+	c.Accept(c.Read())
 	return c
 }
 
@@ -45,18 +45,40 @@ func (c *WallClock) Now() Instant {
 	return Instant{Event: mono + c.offset.Load(), Mono: mono}
 }
 
-// Follow adopts the wall clock where it agrees with event time, and otherwise
-// leaves event time as it is. It returns wall minus event time before that.
-func (c *WallClock) Follow() (disagreement time.Duration, followed bool) {
-	wall := failpoint.Now()
-	mono, offset := int64(wall.Sub(c.start)), c.offset.Load()
-	d := time.Duration(wall.UnixNano() - (mono + offset))
-	if d.Abs() > MaxDisagreement {
-		return d, false
-	}
-	c.offset.CompareAndSwap(offset, offset+int64(d)) // else somebody else has just followed
-	return d, true
+// Reading is event time and the wall clock at one moment.
+type Reading struct {
+	Instant
+	Wall int64 // Unix nanoseconds
 }
+
+// Disagreement is wall clock minus event time.
+func (r Reading) Disagreement() time.Duration { return time.Duration(r.Wall - r.Event) }
+
+// Read reads event time and the wall clock at once.
+func (c *WallClock) Read() Reading {
+	now := time.Now()
+	mono := int64(now.Sub(c.start))
+	return Reading{Instant{Event: mono + c.offset.Load(), Mono: mono}, now.UnixNano() + int64(failpoint.Shift())}
+}
+
+// Follow adopts the wall clock where it agrees with event time, and otherwise
+// leaves event time as it is. It returns what it read before that.
+func (c *WallClock) Follow() (r Reading, followed bool) {
+	r = c.Read()
+	if r.Disagreement().Abs() > MaxDisagreement {
+		return r, false
+	}
+	old := r.Event - r.Mono
+	c.offset.CompareAndSwap(old, r.Wall-r.Mono) // else somebody else has just moved it
+	return r, true
+}
+
+// Accept makes the wall clock of a reading that moment's event time, however far
+// that is.
+func (c *WallClock) Accept(r Reading) { c.offset.Store(r.Wall - r.Mono) }
+
+// Begin makes an instant (Unix nanoseconds) the present event time.
+func (c *WallClock) Begin(event int64) { c.offset.Store(event - int64(time.Since(c.start))) }
 
 // ErrClockBackwards: a test clock was told to go back.
 var ErrClockBackwards = errors.New("the test clock only goes forward")

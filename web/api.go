@@ -43,6 +43,7 @@ func NewAPI(g Gateway) http.Handler {
 	h.registerImages()
 	h.registerVerify()
 	h.registerOperation()
+	h.registerClock()
 
 	description, err := json.Marshal(h.api.OpenAPI())
 	if err != nil {

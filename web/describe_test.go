@@ -40,7 +40,7 @@ func TestDescription(t *testing.T) {
 		"/accounts/{account}/instances/{instance}/changes", "/accounts/{account}/instances/{instance}/changes/preview",
 		"/accounts/{account}/instances/{instance}/images", "/accounts/{account}/instances/{instance}/images/reconcile",
 		"/accounts/{account}/events", "/accounts/{account}/releases/acknowledge", "/releases", "/price", "/verify",
-		"/pricebook", "/pricebook/diff", "/pricebook/schedule", "/status", "/settle", "/clock/advance", "/refusals/{id}"} {
+		"/pricebook", "/pricebook/diff", "/pricebook/schedule", "/status", "/settle", "/clock", "/clock/accept", "/clock/advance", "/refusals/{id}"} {
 		if _, ok := a.body["paths"].(map[string]any)["/tallygate"+path]; !ok {
 			t.Errorf("%s is not described", path)
 		}

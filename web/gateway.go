@@ -24,6 +24,13 @@ type Gateway interface {
 	// Advance moves the test clock, and returns when everything due by then has
 	// happened. ErrNoTestClock on a ledger that is none.
 	Advance(ctx context.Context, to time.Time) error
+	// Clock says how the clock is.
+	Clock() ClockState
+	// AcceptClock makes the wall clock the event time, and returns when everything
+	// due by then has happened. The wall clock that the operator saw must be the
+	// present one, give or take a minute: else ErrOtherWall. ErrNotDoubted where
+	// nothing waits for it.
+	AcceptClock(wall time.Time) error
 	// Finance reports whether a token is that of the finance role (D36), and
 	// FinanceConfigured whether there is one.
 	Finance(token string) bool
@@ -61,4 +68,7 @@ type Status struct {
 	Unmetered    uint64        `json:"unmetered"`
 	PriceBook    string        `json:"price_book"` // hash of the one in force
 	Problems     []string      `json:"problems,omitempty" doc:"Why commands are refused, or calls cannot be counted, at present"`
+
+	ClockSuspended    bool          `json:"clock_suspended" doc:"The wall clock and event time disagree: nothing is settled, expires or is released"`
+	ClockDisagreement time.Duration `json:"clock_disagreement_ns" doc:"Wall clock minus event time"`
 }

@@ -57,6 +57,10 @@ var sentinels = []struct {
 	{ledger.ErrUnknownOutcome, http.StatusServiceUnavailable, "ledger-unavailable"}, // until it is open again
 	{billing.ErrSchedule, http.StatusConflict, "wrong-start"},
 	{ErrNoTestClock, http.StatusConflict, "no-test-clock"},
+	{ErrClockDoubted, http.StatusConflict, "clock-suspended"},
+	{ErrClockBehind, http.StatusConflict, "clock-behind"},
+	{ErrNotDoubted, http.StatusConflict, "clock-not-suspended"},
+	{ErrOtherWall, http.StatusConflict, "other-wall-clock"},
 }
 
 // refusals maps why a command was refused. An account's state is no question of

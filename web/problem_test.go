@@ -28,6 +28,10 @@ func TestProblemOf(t *testing.T) {
 		{fmt.Errorf("%w: %w", billing.ErrUnavailable, errors.New("disk on fire")), 503, "ledger-unavailable"},
 		{fmt.Errorf("%w: folding: %w", billing.ErrUnavailable, ledger.ErrNoSpace), 507, "disk-full"},
 		{ErrNoTestClock, 409, "no-test-clock"},
+		{ErrClockDoubted, 409, "clock-suspended"},
+		{fmt.Errorf("%w: 2027", ErrClockBehind), 409, "clock-behind"},
+		{ErrNotDoubted, 409, "clock-not-suspended"},
+		{fmt.Errorf("%w: it is 2027", ErrOtherWall), 409, "other-wall-clock"},
 		{fmt.Errorf("reading: %w", ledger.ErrDamaged), 500, "internal"},
 	} {
 		p := problemOf(fmt.Errorf("wrapped: %w", test.err))

@@ -19,11 +19,8 @@ type testClock struct {
 	path string
 }
 
-// openClock is the wall clock, or the test clock of a test ledger.
-func (s *Service) openClock() (meter.Clock, error) {
-	if !s.config.Test {
-		return meter.NewWallClock(), nil
-	}
+// openTestClock is the clock of a test ledger, where it stood.
+func (s *Service) openTestClock() (*testClock, error) {
 	at := s.config.TestStart
 	text, err := os.ReadFile(s.path("clock"))
 	switch {

@@ -26,6 +26,10 @@ type Config struct {
 	Test      bool
 	TestStart time.Time
 
+	// ClockGap is by how much the wall clock may be ahead of the last known time
+	// at a start and is still believed: the gateway was down.
+	ClockGap time.Duration
+
 	SyncInterval time.Duration
 	Reserve      uint64 // bytes of disk below which nothing is accepted
 	Ballast      int64  // bytes kept for a full disk, 0 = none
@@ -60,6 +64,8 @@ func (c Config) Check() error {
 		return fmt.Errorf("ballast %s: to start on a full disk takes %s: set it higher, or 0 for none", mib(uint64(max(c.Ballast, 0))), mib(MinBallast))
 	case c.SyncInterval < 0:
 		return fmt.Errorf("sync_interval %s: must not be negative", c.SyncInterval)
+	case !c.Test && c.ClockGap <= 0:
+		return fmt.Errorf("clock_gap %s: must be above zero", c.ClockGap)
 	case c.Policy.Grace < 0 || c.Policy.Retention < 0:
 		return errors.New("arrears: grace and retention must not be negative")
 	case c.Policy.Purchases < 1:

@@ -49,6 +49,9 @@ func (s *Service) openMeter() error {
 	if err := s.resumeImages(); err != nil {
 		return err
 	}
+	if s.doubted() {
+		return nil
+	}
 	return s.engine.Reach(s.meter.OldestStart())
 }
 

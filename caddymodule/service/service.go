@@ -12,6 +12,7 @@
 //	ballast    space for a full disk
 //	unmetered  calls that ran and could not be counted, a JSON line each tenth of a second
 //	clock      the test clock of a test ledger
+//	wallclock  where the clock of any other ledger stood at last
 package service
 
 import (
@@ -43,6 +44,7 @@ type Service struct {
 	log      *slog.Logger
 	settings atomic.Pointer[Settings]
 	clock    meter.Clock
+	wall     *wallClock // the same; nil in a test ledger
 	lock     *journal.Lock
 	store    *badgerstore.Store
 	journal  *journal.Journal
@@ -53,8 +55,9 @@ type Service struct {
 	guard    *guard
 	lost     *unmetered // calls that could not be counted
 
-	settleLock sync.Mutex // one settlement at a time
-	repeated   int64      // the hour in which unacknowledged releases were told last
+	settleLock sync.Mutex   // one settlement at a time
+	jumpLock   sync.RWMutex // held for reading while time takes effect, for writing while it jumps
+	repeated   int64        // the hour in which unacknowledged releases were told last
 	kick       chan struct{}
 	life       context.Context // ends when the gateway stops
 	stop       context.CancelFunc
@@ -113,9 +116,6 @@ func (s *Service) openLedger() (err error) {
 	s.guard = openGuard(s.config)
 	s.lost = openUnmetered(s.path("unmetered"), s.log)
 	s.lost.tell = s.alertUnmetered
-	if s.clock, err = s.openClock(); err != nil {
-		return err
-	}
 	if s.refusals, err = openRefusalCodec(s.path("secret")); err != nil {
 		return err
 	}
@@ -136,12 +136,16 @@ func (s *Service) openLedger() (err error) {
 		s.log.Warn("cut a torn write from the journal's end; it was never acknowledged", "segment", report.CutSegment,
 			"offset", report.CutOffset, "bytes", report.Cut)
 	}
+	if err := s.openClock(); err != nil {
+		return err
+	}
 	s.meter = meter.Open(meter.Config{Clock: s.clock, Dir: s.path("tally"), Node: s.config.Node,
 		SyncInterval: s.config.SyncInterval, Period: s.period, MakeRoom: s.guard.makeRoom, Unmetered: s.lost.note, Logger: s.log})
 	s.meter.LetThrough(s.config.LetThrough)
 	s.engine, err = billing.Open(billing.Config{Store: s.store, Journal: s.journal, UsageDir: s.path("usage"),
-		Node: s.config.Node, Now: func() int64 { return s.clock.Now().Event }, Room: s.guard.Room, Watcher: watcher{s.meter, s.herald, s.putCatalogs},
-		Logger: s.log, Currency: s.config.Book.Currency, Zone: s.config.Zone, Test: s.config.Test})
+		Node: s.config.Node, Now: func() int64 { return s.clock.Now().Event }, Room: s.guard.Room, Doubted: s.doubted,
+		Watcher: watcher{s.meter, s.herald, s.putCatalogs},
+		Logger:  s.log, Currency: s.config.Book.Currency, Zone: s.config.Zone, Test: s.config.Test})
 	if err == nil {
 		s.meter.SetImages(s.engine)
 		s.lost.label = s.engine.OperationName
@@ -246,6 +250,9 @@ func (s *Service) Close(ctx context.Context) error {
 	s.settleLock.Lock() // a settlement on demand may be reading the counters
 	err := s.meter.Close(ctx)
 	s.settleLock.Unlock()
+	s.jumpLock.RLock()
+	s.keepMark()
+	s.jumpLock.RUnlock()
 	return errors.Join(err, s.release())
 }
 

@@ -57,13 +57,12 @@ func (s *Service) untilNext() time.Duration {
 	return min(max(rest, time.Millisecond), time.Second)
 }
 
-// tick follows the wall clock, begins the present period, and settles.
+// tick follows the wall clock, begins the present period, and settles, unless the
+// wall clock is doubted.
 func (s *Service) tick() error {
-	if wall, ok := s.clock.(*meter.WallClock); ok {
-		if d, followed := wall.Follow(); !followed {
-			s.log.Error("the wall clock and event time disagree; event time goes on with monotonic time", "disagreement", d.String())
-		}
-	}
+	s.jumpLock.RLock()
+	defer s.jumpLock.RUnlock()
+	doubted := s.followWall()
 	s.guard.tick()
 	now := s.clock.Now().Event
 	_, err := s.meter.Roll(now)
@@ -71,6 +70,9 @@ func (s *Service) tick() error {
 		if err = s.meter.Prepare(); err != nil {
 			err = fmt.Errorf("preparing the next period's counters: %w", err)
 		}
+	}
+	if doubted {
+		return err
 	}
 	if err = errors.Join(err, s.settleEnded()); err != nil {
 		return err
@@ -129,7 +131,13 @@ func (s *Service) settleEnded() error {
 
 // SettleNow ends the open period at the next whole second and settles it.
 func (s *Service) SettleNow(ctx context.Context) (time.Time, error) {
+	if s.doubted() {
+		return time.Time{}, web.ErrClockDoubted
+	}
 	cut := time.Unix(s.meter.Cut(), 0)
+	if s.wall != nil && cut.Sub(s.Now()) > meter.MaxDisagreement {
+		return time.Time{}, fmt.Errorf("%w: %s", web.ErrClockBehind, cut.In(s.config.Zone).Format(time.RFC3339))
+	}
 	if test, ok := s.clock.(*testClock); ok {
 		if err := test.Set(cut); err != nil {
 			return time.Time{}, err
@@ -144,6 +152,9 @@ func (s *Service) SettleNow(ctx context.Context) (time.Time, error) {
 	}
 	if err := s.tick(); err != nil {
 		return time.Time{}, err
+	}
+	if s.doubted() { // since a moment ago
+		return time.Time{}, web.ErrClockDoubted
 	}
 	return cut, s.engine.Flush()
 }

@@ -16,6 +16,8 @@ func (s *Service) Status() web.Status {
 		SettledUntil: time.Unix(s.engine.SettledUntil(), 0).In(s.config.Zone), SyncAge: s.meter.SyncAge(),
 		JournalHead: head.Seq, JournalHash: hex.EncodeToString(head.Hash[:]), Folded: meta.Folded,
 		Unmetered: s.meter.Unmetered()}
+	clock := s.Clock()
+	st.ClockSuspended, st.ClockDisagreement = clock.Suspended, clock.Disagreement
 	if book := s.engine.BookAt(now.Unix()); book != nil {
 		st.PriceBook = book.Hash
 	}

@@ -37,6 +37,7 @@ type Gateway struct {
 
 	mu      sync.Mutex
 	now     time.Time
+	wall    time.Duration // by how much the wall clock is ahead of now
 	open    map[account.Line]uint64
 	closing map[account.Line]uint64 // of the period that begins at settled
 	settled int64
@@ -228,6 +229,43 @@ func (g *Gateway) Status() web.Status {
 		Timezone: meta.Zone, Accounts: meta.Accounts, SettledUntil: time.Unix(g.engine.SettledUntil(), 0).In(g.engine.Zone),
 		JournalHead: head.Seq, JournalHash: hex.EncodeToString(head.Hash[:]), Folded: meta.Folded,
 		PriceBook: g.engine.BookAt(g.Now().Unix()).Hash}
+}
+
+// ShiftWall puts the wall clock ahead of the gateway's, or behind it. Nothing but
+// what the API says follows from it.
+func (g *Gateway) ShiftWall(by time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.wall = by
+}
+
+// Clock is suspended where the wall clock was shifted.
+func (g *Gateway) Clock() web.ClockState {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := web.ClockState{Now: g.now, Wall: g.now.Add(g.wall), Disagreement: g.wall, TestClock: g.engine.Meta().Test}
+	if g.wall != 0 {
+		c.Suspended, c.SuspendedSince, c.LastKnown = true, g.now, Start
+	}
+	return c
+}
+
+// AcceptClock makes the shifted wall clock that of the gateway.
+func (g *Gateway) AcceptClock(saw time.Time) error {
+	c := g.Clock()
+	switch {
+	case !c.Suspended:
+		return web.ErrNotDoubted
+	case c.Wall.Sub(saw).Abs() > web.WallTolerance:
+		return fmt.Errorf("%w: it is %s", web.ErrOtherWall, c.Wall.In(g.engine.Zone).Format(time.RFC3339))
+	}
+	if err := g.engine.AcceptClock(c.Now.UnixNano(), c.Wall.UnixNano()); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	g.now, g.wall = c.Wall, 0
+	g.mu.Unlock()
+	return g.live(rating.HourStart(c.Wall.Unix(), g.engine.Zone), c.Wall)
 }
 
 // Pace is an hour and a minute, as by default.
