@@ -141,7 +141,9 @@ func (e *Engine) openDue(rec journal.Record) error {
 		c := e.changeOf(b)
 		c.advance(in.Until, p.env(e, in.Until))
 		c.commit(rec.Seq)
-		e.dues.raise(b.number, b.nextDue(p.env(e, in.Until)))
+		env := p.env(e, in.Until)
+		env.Floor = floorOf(p.started, false) // what is held now is not held for ever
+		e.dues.raise(b.number, b.nextDue(env))
 		return nil
 	}
 	e.pending = append(e.pending, p)

@@ -108,6 +108,7 @@ func TestEngineAgainstModel(t *testing.T) {
 			"settle":    w.settlePeriod,
 			"settle 2":  w.settlePeriod,
 			"sleep":     w.sleep,
+			"jump":      w.jump,
 			"restart":   func(rt *rapid.T) { w.close(rt); w.open(rt); w.check(rt) },
 			"crash": func(rt *rapid.T) {
 				before := w.inMemory(rt)

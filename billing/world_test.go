@@ -204,7 +204,7 @@ func (w *world) settlePeriod(rt *rapid.T) {
 	}
 	start := w.hour
 	w.now = max(w.now, (start+hour)*1e9+rapid.Int64Range(0, 59).Draw(rt, "late")*1e9)
-	w.hour = rating.HourStart(w.now/1e9, time.UTC)
+	w.hour = w.openHour()
 	if rapid.Bool().Draw(rt, "late command") {
 		w.command(rt)
 	}
@@ -298,8 +298,37 @@ func (w *world) sleep(rt *rapid.T) {
 	if rapid.Bool().Draw(rt, "command before") {
 		w.command(rt)
 	}
-	w.hour = rating.HourStart(w.now/1e9, time.UTC)
+	w.hour = w.openHour()
 	w.liveOrDie(rt, w.now/1e9)
+}
+
+// openHour is the hour in which calls are counted: that of the clock, or the one
+// after what is settled where the clock was put back.
+func (w *world) openHour() int64 {
+	return max(rating.HourStart(w.now/1e9, time.UTC), w.SettledUntil())
+}
+
+// jump lets the operator accept a jump of the clock, in either direction, and maybe
+// take it back.
+func (w *world) jump(rt *rapid.T) {
+	for range rapid.IntRange(1, 2).Draw(rt, "jumps") {
+		to := w.now + rapid.SampledFrom([]int64{-400 * 24, -16 * 24, -25, -2, 2, 25, 16 * 24, 40 * 24}).Draw(rt, "hours")*hour*1e9
+		if err := w.AcceptClock(w.now, to); err != nil {
+			rt.Fatal(err)
+		}
+		if rapid.Bool().Draw(rt, "command between") {
+			w.command(rt)
+		}
+		if w.now = to; rapid.Bool().Draw(rt, "crash") {
+			w.crash(rt)
+			w.open(rt)
+		}
+		w.hour = w.openHour()
+		w.liveOrDie(rt, w.now/1e9)
+		if from := w.ReleasesFrom(); from < w.now/1e9+day {
+			rt.Fatalf("releases from %d, and a jump to %d was accepted", from, w.now/1e9)
+		}
+	}
 }
 
 func (w *world) liveOrDie(rt *rapid.T, until int64) {

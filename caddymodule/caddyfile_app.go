@@ -29,6 +29,7 @@ func init() { httpcaddyfile.RegisterGlobalOption("tallygate", parseGlobalOption)
 //		on_failure     deny | allow
 //		anchor         <file>
 //		node           <name>
+//		clock_gap      <duration>
 //		test_clock     [<start>]
 //		expiry         instant | end_of_day
 //		purchases_per_month <number>
@@ -64,6 +65,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, earlier any) (any, error) {
 		"on_failure":     choice(&app.OnFailure, "on_failure", onFailureDeny, onFailureAllow),
 		"anchor":         text(&app.Anchor, "anchor <file>"),
 		"node":           text(&app.Node, "node <name>"),
+		"clock_gap":      duration(&app.ClockGap, "clock_gap <duration>, as in: clock_gap 31d"),
 		"test_clock":     app.parseTestClock,
 		"arrears":        app.parseArrears,
 		"expiry":         choice(&app.Expiry, "expiry", expiryInstant, expiryEndOfDay),

@@ -154,6 +154,7 @@ func TestWrongCaddyfiles(t *testing.T) {
 		{"tallygate {\nledger a\nledger b\n}", "ledger is there twice"},
 		{"tallygate {\nseal_wait soon\n}", `seal_wait "soon": write seal_wait <duration>`},
 		{"tallygate {\nseal_wait -1s\n}", `seal_wait "-1s": write seal_wait <duration>`},
+		{"tallygate {\nclock_gap long\n}", `clock_gap "long": write clock_gap <duration>, as in: clock_gap 31d`},
 		{"tallygate {\ntest_clock noon\n}", `test_clock "noon": write date, time and zone`},
 		{"tallygate {\narrears {\ngrace\n}\n}", "0 arguments: write grace <duration>"},
 		{"tallygate {\narrears {\nenforce daily\n}\n}", `enforce "daily": write enforce hourly | realtime`},

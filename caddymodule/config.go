@@ -51,6 +51,11 @@ type App struct {
 	// Node names this gateway in its counters. Default: the host's name.
 	Node string `json:"node,omitempty"`
 
+	// ClockGap is by how much the machine's clock may be ahead of the last known
+	// time when the gateway starts: so long it may have been down. Beyond it an
+	// operator has to accept the clock. Default: 31d.
+	ClockGap caddy.Duration `json:"clock_gap,omitempty"`
+
 	// TestLedger marks a ledger that is created as one for tests. Its clock
 	// stands still until it is advanced.
 	TestLedger bool `json:"test_ledger,omitempty"`

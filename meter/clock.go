@@ -4,8 +4,6 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
-
-	"github.com/tallygate/tallygate/failpoint"
 )
 
 // Instant is one reading of a clock, in nanoseconds.
@@ -29,12 +27,14 @@ const MaxDisagreement = 5 * time.Minute
 // WallClock advances with monotonic time from the last accepted wall time.
 type WallClock struct {
 	start  time.Time
+	shift  func() time.Duration
 	offset atomic.Int64 // event time minus monotonic time
 }
 
-// NewWallClock starts at the machine's present wall time.
-func NewWallClock() *WallClock {
-	c := &WallClock{start: time.Now()}
+// NewWallClock starts at the machine's present wall time. Shift is by how much
+// tests want that to be off, which monotonic time never is.
+func NewWallClock(shift func() time.Duration) *WallClock {
+	c := &WallClock{start: time.Now(), shift: shift}
 	c.Accept(c.Read())
 	return c
 }
@@ -58,7 +58,7 @@ func (r Reading) Disagreement() time.Duration { return time.Duration(r.Wall - r.
 func (c *WallClock) Read() Reading {
 	now := time.Now()
 	mono := int64(now.Sub(c.start))
-	return Reading{Instant{Event: mono + c.offset.Load(), Mono: mono}, now.UnixNano() + int64(failpoint.Shift())}
+	return Reading{Instant{Event: mono + c.offset.Load(), Mono: mono}, now.UnixNano() + int64(c.shift())}
 }
 
 // Follow adopts the wall clock where it agrees with event time, and otherwise

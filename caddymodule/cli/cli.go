@@ -58,7 +58,7 @@ var commands = []caddycmd.Command{
 	{Name: "pricebook", Usage: "<verb>", Short: "Show the prices in force; check, compare and schedule price books", CobraFunc: priceBookCommand},
 	{Name: "verify", Usage: "[<account>]", Short: "Make the ledger again from its journal, and compare", CobraFunc: verifyCommand},
 	{Name: "settle", Short: "Settle now what is counted so far", CobraFunc: settleCommand},
-	{Name: "clock", Usage: "<verb>", Short: "Move the clock of a test ledger", CobraFunc: clockCommand},
+	{Name: "clock", Usage: "<verb>", Short: "Show the clock, accept a wall clock that is doubted, move a test clock", CobraFunc: clockCommand},
 	{Name: "refusal", Usage: "<verb>", Short: "Read the refusal id of a denied call", CobraFunc: refusalCommand},
 	{Name: "status", Short: "Show how the running gateway is", CobraFunc: statusCommand},
 }

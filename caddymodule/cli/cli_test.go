@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -70,7 +71,11 @@ func TestTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := newTranscript(t).play(t, string(want))
+			s := newTranscript(t)
+			if filepath.Base(file) == "clock.txt" {
+				s = transcriptOn(t, webtest.Config{WallClock: true})
+			}
+			got := s.play(t, string(want))
 			if got == string(want) {
 				return
 			}
@@ -91,16 +96,22 @@ type transcript struct {
 }
 
 func newTranscript(t *testing.T) *transcript {
+	return transcriptOn(t, webtest.Config{Finance: "s3cret"})
+}
+
+func transcriptOn(t *testing.T, c webtest.Config) *transcript {
 	book, err := os.ReadFile("testdata/pricebook.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &transcript{gateway: webtest.New(t, webtest.Config{Book: book, Finance: "s3cret"})}
+	c.Book = book
+	return &transcript{gateway: webtest.New(t, c)}
 }
 
 // play keeps the comments and the commands of a transcript, and gives the rest
 // anew: lines with "$ " run the command line, those with "! count" count calls,
-// and those with "! images" let the upstream take images.
+// those with "! images" let the upstream take images, and those with "! wall" shift
+// the wall clock.
 func (s *transcript) play(t *testing.T, text string) string {
 	var out strings.Builder
 	comment := true // whether an empty line belongs to the script
@@ -111,11 +122,7 @@ func (s *transcript) play(t *testing.T, text string) string {
 			fmt.Fprintf(&out, "%s\n%s\n", line, s.run(line))
 			comment = false
 		case strings.HasPrefix(line, "! "):
-			if w := strings.Fields(line); w[1] == "images" {
-				s.gateway.ChangeImages(t, w[2], w[3], w[4], w[5], w[6])
-			} else {
-				s.count(t, w)
-			}
+			s.happen(t, strings.Fields(line))
 			fmt.Fprintln(&out, line)
 			comment = true
 		case strings.HasPrefix(line, "#"), comment && line == "":
@@ -124,6 +131,22 @@ func (s *transcript) play(t *testing.T, text string) string {
 		}
 	}
 	return out.String()
+}
+
+// happen lets something happen that is no command.
+func (s *transcript) happen(t *testing.T, w []string) {
+	switch w[1] {
+	case "images":
+		s.gateway.ChangeImages(t, w[2], w[3], w[4], w[5], w[6])
+	case "wall":
+		by, err := time.ParseDuration(w[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.gateway.ShiftWall(by)
+	default:
+		s.count(t, w)
+	}
 }
 
 var word = regexp.MustCompile(`"[^"]*"|\S+`)

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"net/url"
 	"strings"
 	"time"
@@ -23,23 +22,6 @@ func settleCommand(cmd *cobra.Command) {
 // tell sends what is no command of an account: to repeat it does no harm.
 func tell[T any](s *session, path string, body any, people func(T)) error {
 	return change(s, command{}, "POST", path, body, people)
-}
-
-func clockCommand(noun *cobra.Command) {
-	noun.Example = "  tallygate clock advance 3d"
-	advance := verb(noun, "advance <duration> | --to <instant>", "Move the clock of a test ledger forward",
-		"  tallygate clock advance 1h30m\n  tallygate clock advance --to 2026-12-01T00:00:00+08:00", cobra.MaximumNArgs(1))
-	advance.Long = "Moves the clock of a test ledger forward, and returns when everything due by then has happened:\n" +
-		"settlements, expiries, changes of state. Days are written as 3d."
-	to := advance.Flags().String("to", "", "the instant to move to, as 2026-12-01T00:00:00+08:00")
-	action(advance, func(s *session) error {
-		if (len(s.args) == 1) == (*to != "") {
-			return errors.New("give a duration, such as 1h30m or 3d, or an instant with --to")
-		}
-		return tell(s, "/clock/advance", web.ClockAdvance{By: strings.Join(s.args, ""), To: *to}, func(v web.Clock) {
-			s.say("It is %s.", instant(v.Now))
-		})
-	})
 }
 
 func refusalCommand(noun *cobra.Command) {
@@ -68,6 +50,9 @@ func statusCommand(cmd *cobra.Command) {
 		clock := "wall"
 		if v.TestClock {
 			clock = "test"
+		}
+		if v.ClockSuspended {
+			clock = "doubted, " + disagreement(v.ClockDisagreement) + ": see tallygate clock"
 		}
 		settled := v.SettledUntil
 		if settled.Unix() == 0 {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/billing"
+	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/meter"
 )
@@ -44,7 +45,11 @@ func (s *Service) openClock() error {
 		s.clock = test
 		return err
 	}
-	w := &wallClock{WallClock: meter.NewWallClock(), path: s.path("wallclock"), log: s.log}
+	shift := s.config.wallShift
+	if shift == nil {
+		shift = failpoint.Shift
+	}
+	w := &wallClock{WallClock: meter.NewWallClock(shift), path: s.path("wallclock"), log: s.log}
 	w.kept.Store(-int64(markEvery))
 	s.clock, s.wall = w, w
 	last, err := s.lastKnown()

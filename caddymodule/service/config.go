@@ -35,6 +35,8 @@ type Config struct {
 	Ballast      int64  // bytes kept for a full disk, 0 = none
 	Settings
 	Logger *slog.Logger
+
+	wallShift func() time.Duration // see meter.NewWallClock; nil = as the failpoints say
 }
 
 // Settings may change while the gateway runs.

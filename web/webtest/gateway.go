@@ -224,11 +224,11 @@ func (g *Gateway) DecodeRefusal(id string) (web.Refusal, error) {
 
 // Status is what the engine and the journal say.
 func (g *Gateway) Status() web.Status {
-	meta, head := g.engine.Meta(), g.journal.Head()
+	meta, head, clock := g.engine.Meta(), g.journal.Head(), g.Clock()
 	return web.Status{Ledger: meta.ID, Node: "test", Now: g.Now().In(g.engine.Zone), TestClock: meta.Test, Currency: meta.Currency,
 		Timezone: meta.Zone, Accounts: meta.Accounts, SettledUntil: time.Unix(g.engine.SettledUntil(), 0).In(g.engine.Zone),
 		JournalHead: head.Seq, JournalHash: hex.EncodeToString(head.Hash[:]), Folded: meta.Folded,
-		PriceBook: g.engine.BookAt(g.Now().Unix()).Hash}
+		PriceBook: g.engine.BookAt(g.Now().Unix()).Hash, ClockSuspended: clock.Suspended, ClockDisagreement: clock.Disagreement}
 }
 
 // ShiftWall puts the wall clock ahead of the gateway's, or behind it. Nothing but
