@@ -30,10 +30,10 @@ const rigCaddyfile = `{
 	{{.Options}}
 	grace_period {{.Vars.grace}}
 	tallygate {
-		ledger         {{.Vars.disk}}/ledger
+		ledger         {{.Vars.disk}}./ledger
 		pricebook      ./{{.Vars.book}}
 		timezone       {{.Vars.timezone}}
-		anchor         {{.Vars.disk}}/{{.Vars.anchor}}
+		anchor         {{.Vars.disk}}./{{.Vars.anchor}}
 		flush_interval {{.Vars.flush}}
 		arrears {
 			grace {{.Vars.arrears}}
@@ -136,7 +136,7 @@ func newRig(t testing.TB, config harness.Config, vars map[string]any) *rig {
 		}
 	})
 	all := map[string]any{"grace": "10s", "book": "pricebook.yaml", "timezone": quietZone(), "flush": "1h",
-		"arrears": "15d", "mode": "enforce", "disk": ".", "anchor": "anchor.json", "images": "", "third": "recognition/celebrity-recognition"}
+		"arrears": "15d", "mode": "enforce", "disk": "", "anchor": "anchor.json", "images": "", "third": "recognition/celebrity-recognition"}
 	for name, value := range vars {
 		all[name] = value
 	}

@@ -201,7 +201,7 @@ func newPowered(r *row, disk powerDisk) *powered {
 	t := r.t
 	w := &powered{row: r, disk: disk, control: filepath.Join(t.TempDir(), "failpoints"), base: map[what]int{}, servedBefore: map[what]int{}}
 	g := newRig(t, harness.Config{Binary: harness.FailpointBinary(t), Env: append(power.Env(disk.folder(), disk.shadow()),
-		"TALLYGATE_BOOT=boot-0", "TALLYGATE_FAILPOINTS="+w.control)}, map[string]any{"flush": "1s", "disk": disk.folder(), "anchor": "apart/anchor.json", "images": heldImages})
+		"TALLYGATE_BOOT=boot-0", "TALLYGATE_FAILPOINTS="+w.control)}, map[string]any{"flush": "1s", "disk": disk.folder() + "/", "anchor": "apart/anchor.json", "images": heldImages})
 	w.killTraffic = &killTraffic{rig: g, gate: newGate(), stop: make(chan struct{}), abort: make(chan struct{}),
 		seen: map[what]int{}, unknown: map[what]int{}, times: map[what][]time.Time{}}
 	w.images = &powerImages{killTraffic: w.killTraffic, gate: newGate()}
