@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/tallygate/tallygate/rating"
 )
 
 // Refusals that have to do with a wall clock that is doubted.
@@ -17,7 +19,7 @@ var (
 	ErrNotDoubted  = errors.New("there is nothing to accept: the wall clock is followed")
 	// ErrOtherWall: the wall clock is not what the operator saw; what it is, is
 	// added.
-	ErrOtherWall = errors.New("the wall clock is more than a minute away from what you accept: look again")
+	ErrOtherWall = errors.New("the wall clock is more than a minute away from what you accept, so look again")
 )
 
 // WallTolerance is how far the wall clock may be from what the operator saw of it.
@@ -51,6 +53,13 @@ func (h *handlers) registerClock() {
 	register(h, accept, func(_ context.Context, in *struct{ Body ClockAcceptance }) (*body[ClockState], error) {
 		return h.clock(h.gateway.AcceptClock(in.Body.Wall))
 	})
+}
+
+// openMonth is the month that calls and commands belong to now: where the clock was
+// put back, that of what is settled, which lies ahead of it.
+func (h *handlers) openMonth(now time.Time) rating.Month {
+	e := h.gateway.Engine()
+	return rating.MonthOf(max(now.Unix(), e.Meta().Settled), e.Zone)
 }
 
 func (h *handlers) clock(err error) (*body[ClockState], error) {

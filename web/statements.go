@@ -43,7 +43,7 @@ func (h *handlers) month(text string) (rating.Month, error) {
 	if err != nil {
 		return 0, invalid("month", "%v", err)
 	}
-	if now := rating.MonthOf(h.gateway.Now().Unix(), h.gateway.Engine().Zone); month > now {
+	if now := h.openMonth(h.gateway.Now()); month > now {
 		return 0, invalid("month", "%s has not begun: it is %s", month, now)
 	}
 	return month, nil

@@ -53,7 +53,7 @@ func (h *handlers) usage(_ context.Context, in *struct{ OnAccount }) (*body[Usag
 	for {
 		settled := e.Meta().Settled
 		now := h.gateway.Now()
-		month := rating.MonthOf(now.Unix(), e.Zone)
+		month := h.openMonth(now)
 		s, err := e.Statement(in.Account, month)
 		if err != nil {
 			return nil, err

@@ -71,6 +71,7 @@ func (s *Service) tick() error {
 			err = fmt.Errorf("preparing the next period's counters: %w", err)
 		}
 	}
+	defer s.repeatReleases(now / int64(time.Second))
 	if doubted {
 		return err
 	}
@@ -97,13 +98,19 @@ func (s *Service) live(now int64) error {
 	if err := s.applyPolicy(s.settings.Load().Policy); err != nil {
 		return err
 	}
+	return nil
+}
+
+// repeatReleases tells once an hour of the releases that nobody has acknowledged.
+func (s *Service) repeatReleases(now int64) {
+	s.settleLock.Lock()
+	defer s.settleLock.Unlock()
 	if hour := rating.HourStart(now, s.config.Zone); hour != s.repeated {
 		if s.repeated != 0 {
 			s.herald.repeat()
 		}
 		s.repeated = hour
 	}
-	return nil
 }
 
 // settleEnded settles every period that is over, in order.
