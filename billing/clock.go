@@ -46,7 +46,7 @@ func (e *Engine) foldClock(rec journal.Record) error {
 	second := int64(time.Second)
 	e.meta.Started = (in.To + second - 1) / second
 	e.meta.Created = min(e.meta.Created, in.To/second) // or the months before it were never closed
-	e.loadDues() // releases may be due earlier than they were
+	e.loadDues()                                       // releases may be due earlier than they were
 	return nil
 }
 

@@ -66,7 +66,9 @@ func (c *clockRound) aDayPasses(by time.Duration) {
 	for to := aDayLong - step; to <= aDayLong+step; to += step {
 		follow(to)
 	}
-	var list struct{ Releases []struct{ Released time.Time } }
+	var list struct {
+		Releases []struct{ Released time.Time }
+	}
 	eventually(c.t, "the debtor is released after a day", time.Minute, func() bool {
 		c.api(harness.Request{Path: "/tallygate/releases"}, &list)
 		return len(list.Releases) > 0

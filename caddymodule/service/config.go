@@ -36,7 +36,7 @@ type Config struct {
 	Settings
 	Logger *slog.Logger
 
-	wallShift func() time.Duration // see meter.NewWallClock; nil = as the failpoints say
+	wallShift func() time.Duration // see meter.NewShiftedClock; nil = as the failpoints say
 }
 
 // Settings may change while the gateway runs.
