@@ -112,6 +112,9 @@ func LastKnown(j *journal.Journal, mark ClockMark, settled int64) (int64, error)
 				return 0, err
 			}
 			settled = max(settled, in.Start+in.Length)
+			if settled*second > rec.At { // by a clock that was put back
+				ahead = max(ahead, settled*second)
+			}
 		}
 	}
 	return last, nil

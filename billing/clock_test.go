@@ -221,6 +221,7 @@ func TestLastKnown(t *testing.T) {
 	ahead := r.ClockMark()
 	topUp()
 	is("a command that is dated by what is settled", ahead, r.now)
+	is("the same, and what settled it since", mark, r.now)
 	r.accept(t, november.Unix()+400*day)
 	is("a jump", ahead, r.now)
 	is("a jump, no mark", ClockMark{}, r.now)
