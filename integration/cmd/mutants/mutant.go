@@ -62,7 +62,7 @@ func (m mutant) overlay(root, folder string) (path string, err error) {
 	}
 	replace := map[string]string{}
 	for file, text := range texts {
-		into := filepath.Join(folder, "mutated-"+strings.ReplaceAll(file, "/", "-"))
+		into := filepath.Join(folder, strings.ReplaceAll(file, "/", "-")+".mutated")
 		if err := os.WriteFile(into, []byte(text), 0o644); err != nil {
 			return "", err
 		}

@@ -42,10 +42,10 @@ func TestEditsMustFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, err := os.ReadFile(path)
-	if err != nil || !strings.Contains(string(list), `"`+filepath.Join(root, "a.go")+`":"`+filepath.Join(root, "mutated-a.go")+`"`) {
+	if err != nil || !strings.Contains(string(list), `"`+filepath.Join(root, "a.go")+`":"`+filepath.Join(root, "a.go.mutated")+`"`) {
 		t.Errorf("%s %v", list, err)
 	}
-	if text, err := os.ReadFile(filepath.Join(root, "mutated-a.go")); err != nil || string(text) != "2 two two" {
+	if text, err := os.ReadFile(filepath.Join(root, "a.go.mutated")); err != nil || string(text) != "2 two two" {
 		t.Errorf("%q %v", text, err)
 	}
 }
