@@ -18,7 +18,7 @@ const killsOfALedger = 40
 // counts × prices (D12), and no image is missing (D28).
 func TestRow01Kill(t *testing.T) {
 	t.Parallel()
-	r := newRow(t, 1, "kill -9", 6, 500)
+	r := newRow(t, 1, "kill -9", 5, 500)
 	for done := 0; done < r.rounds && !t.Failed(); done += killsOfALedger {
 		t.Run(fmt.Sprintf("from %d", done+1), func(t *testing.T) {
 			k := newKillScene(t, r, harness.Config{})

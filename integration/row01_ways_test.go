@@ -16,10 +16,12 @@ import (
 // patience is how long a place may take to be reached.
 const patience = time.Minute
 
-// orderKill says at which hit of a place the gateway is killed, from now on.
-func orderKill(t testing.TB, control, place string, hit int) {
+// orderKill says at which hit of a place the gateway is killed, from now on, and
+// what else happens there.
+func orderKill(t testing.TB, control, place string, hit int, more ...string) {
 	t.Helper()
-	err := os.WriteFile(control+".new", fmt.Appendf(nil, "%s kill %d\n", place, hit), 0o600)
+	orders := append(more, fmt.Sprintf("%s kill %d", place, hit))
+	err := os.WriteFile(control+".new", []byte(strings.Join(orders, "\n")+"\n"), 0o600)
 	if err == nil {
 		err = os.Rename(control+".new", control)
 	}
@@ -176,6 +178,34 @@ func (k *killScene) whileALedgerBegins(place string, hit int) bool {
 		k.row.fault(k.t, "%v", err)
 	}
 	return true
+}
+
+// whileTheDiskFails lets the sync of a command fail, after which the gateway
+// opens its journal again.
+func (k *killScene) whileTheDiskFails(place string, hit int) bool {
+	k.t.Helper()
+	k.gate.shut()
+	k.images.gate.shut()
+	account := fmt.Sprintf("patient-%d", len(k.others))
+	k.others = append(k.others, account)
+	k.rig.open(account, "1.00")
+	orderKill(k.t, k.control, place, hit, "journal/sync EIO 1 1")
+	request := harness.Request{Path: "/tallygate/accounts/" + account + "/topups", Header: once(account),
+		Body: map[string]any{"amount": "0.01", "reference": "until it is answered"}}
+	answered := k.API(request, nil) == nil
+	reached := k.died()
+	k.again()
+	if answered {
+		k.row.fault(k.t, "a command was acknowledged whose sync failed")
+	}
+	k.api(request, nil)
+	switch balance := cents(k.t, k.usage(account).Balance); {
+	case balance < 101:
+		k.row.lose(k.t, 1, "%s has %d cents", account, balance)
+	case balance > 101:
+		k.row.double(k.t, int(balance-101), "%s has %d cents", account, balance)
+	}
+	return reached
 }
 
 // inArrears makes a debtor, whose grace ends a second after the settlement.
