@@ -35,6 +35,7 @@ var ways = []way{
 	{"tally/resuming", 2, (*killScene).whileItRecovers},
 	{"intent/rewriting", 1, (*killScene).whileItRecovers},
 	{"due/", 1, (*killScene).inArrears},
+	{"ballast/", 1, (*killScene).whileALedgerBegins},
 	{"call/", 400, (*killScene).underLoad},
 	{"command/", 100, (*killScene).underLoad},
 	{"images/", 100, (*killScene).underLoad},
