@@ -94,6 +94,9 @@ type Engine struct {
 	recovering bool
 	unflushed  int               // what recovery has folded since it flushed, about in lines
 	unrecorded map[uint64][]byte // period → hash of its results, no record of it seen
+	lost       map[uint64]Lost   // periods that are passed over
+	passedOver []string          // commands, see passOver
+	progress   func(done, total uint64)
 
 	settleLock sync.Mutex  // guards what follows, and unrecorded
 	sealed     *usage.File // of the period that is being appended

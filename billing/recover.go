@@ -49,7 +49,10 @@ func (e *Engine) recover() error {
 		}
 	}
 	e.loadDues()
-	folded := 0
+	if e.lost, err = lostPeriods(e.Journal, meta.Folded+1); err != nil {
+		return err
+	}
+	folded, total := 0, e.Journal.Head().Seq
 	for rec, err := range e.Journal.Read(meta.Folded + 1) {
 		if err != nil {
 			return fmt.Errorf("reading the journal: %w", err)
@@ -59,6 +62,9 @@ func (e *Engine) recover() error {
 		}
 		failpoint.Hit("recover/folded")
 		folded++
+		if e.progress != nil {
+			e.progress(rec.Seq, total)
+		}
 		if e.unflushed += linesOfRecord; e.unflushed > recoverLines {
 			if err := e.flushFolded(); err != nil {
 				return err
@@ -165,6 +171,7 @@ func (e *Engine) applyGlobal(rec journal.Record) error {
 		return e.openDue(rec)
 	case inputClock:
 		return e.foldClock(rec)
+	case inputLost: // recovery knows of it since it began
 	default:
 		return fmt.Errorf("unknown kind of input %q: it was written by a newer release", rec.Kind)
 	}
@@ -230,7 +237,7 @@ func (e *Engine) foldCommand(rec journal.Record) error {
 	env.TrialTaken = nil // it was judged when it was accepted
 	next, effects, err := e.try(b, number, cmd, env)
 	if err != nil {
-		return err
+		return e.passOver(rec, in, number, err)
 	}
 	answer, err := json.Marshal(effects.Answer)
 	if err != nil {

@@ -88,6 +88,10 @@ func (e *Engine) replay(ctx context.Context, id string, month rating.Month, oper
 // replayHours walks the journal for the month's sealed files up to an instant.
 func (e *Engine) replayHours(ctx context.Context, number uint32, r *Replay, until int64) (sum money.Amount, err error) {
 	start, end := rating.MonthBounds(r.Month, e.Zone)
+	lost, err := lostPeriods(e.Journal, 1)
+	if err != nil {
+		return 0, err
+	}
 	var month rating.Accrual
 	for rec, err := range e.Journal.Read(1) {
 		if err == nil {
@@ -103,7 +107,7 @@ func (e *Engine) replayHours(ctx context.Context, number uint32, r *Replay, unti
 		if err != nil {
 			return 0, err
 		}
-		if in.File == "" || in.Start < start || in.Start >= min(end, until) {
+		if _, gone := lost[rec.Seq]; gone || in.File == "" || in.Start < start || in.Start >= min(end, until) {
 			continue
 		}
 		debit, err := e.replayHour(number, in, &month, r)

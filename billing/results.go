@@ -12,7 +12,7 @@ import (
 // noteResult notes the hash of what the settlement gave, once every block has
 // it.
 func (e *Engine) noteResult(p *sealedPeriod) {
-	if p.file == nil {
+	if p.file == nil || e.afterLoss(p) {
 		return
 	}
 	h := sha256.New()
@@ -47,8 +47,8 @@ func (e *Engine) compareResult(in settledInput) error {
 	hash, ok := e.unrecorded[in.Input]
 	delete(e.unrecorded, in.Input)
 	if ok && !bytes.Equal(hash, in.Hash) {
-		return fmt.Errorf("%w: settling journal record %d again gives other charges than it did: hash %x, recorded %x",
-			ledger.ErrDamaged, in.Input, hash, in.Hash)
+		return fmt.Errorf("%w: settling journal record %d again gives other charges than it did: hash %x, recorded %x: %s",
+			ledger.ErrDamaged, in.Input, hash, in.Hash, wayOut)
 	}
 	return nil
 }

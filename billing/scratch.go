@@ -21,6 +21,8 @@ type scratch struct {
 	pictures map[ledger.PictureKey]bool
 	grown    map[entry]string // encoded, or its SHA-256
 	trials   map[string]ledger.Trial
+	answers  map[[32]byte][32]byte // by key, the SHA-256 of what is stored
+	keys     map[[32]byte]uint32   // 0 = taken away
 	books    []ledger.PriceBook
 }
 
@@ -34,7 +36,8 @@ type entry struct {
 
 func newScratch(whole bool) *scratch {
 	return &scratch{whole: whole, blocks: map[uint32]ledger.Block{}, numbers: map[string]uint32{}, products: map[ledger.ProductKey]ledger.Product{},
-		pictures: map[ledger.PictureKey]bool{}, grown: map[entry]string{}, trials: map[string]ledger.Trial{}}
+		pictures: map[ledger.PictureKey]bool{}, grown: map[entry]string{}, trials: map[string]ledger.Trial{},
+		answers: map[[32]byte][32]byte{}, keys: map[[32]byte]uint32{}}
 }
 
 func (s *scratch) keep(e entry, encoded []byte) { s.grown[e] = s.digest(encoded) }
@@ -67,7 +70,10 @@ func (s *scratch) Commit(step ledger.Step) error {
 	for _, r := range step.Statements {
 		s.keep(entry{'s', r.Account, int64(r.Month)}, ledger.AppendStatement(nil, r))
 	}
-	s.books = append(s.books, step.Books...)
+	for _, a := range step.Answers {
+		s.answers[a.Key] = sha256.Sum256(ledger.AppendAnswer(nil, a))
+	}
+	s.books, s.keys = append(s.books, step.Books...), merge(s.keys, step.Keys)
 	s.numbers, s.trials = merge(s.numbers, step.Accounts), merge(s.trials, step.Trials)
 	s.products, s.pictures = merge(s.products, step.Products), merge(s.pictures, step.Pictures)
 	return nil

@@ -157,7 +157,7 @@ func (e *Engine) openPeriod(rec journal.Record) error {
 	e.meta.Settled = max(e.meta.Settled, in.Start+in.Length)
 	p := &sealedPeriod{period: account.Period{Start: in.Start, End: in.Start + in.Length,
 		Month: uint32(rating.MonthOf(in.Start, e.Zone))}}
-	if in.File != "" {
+	if _, lost := e.lost[rec.Seq]; in.File != "" && !lost {
 		if p.file, err = e.sealedFile(rec, in); err != nil {
 			return err
 		}
@@ -178,11 +178,12 @@ func (e *Engine) sealedFile(rec journal.Record, in periodInput) (file *usage.Fil
 	if file == nil {
 		e.unflushed += in.Lines
 		if file, err = usage.Open(filepath.Join(e.UsageDir, in.File)); err != nil {
-			return nil, fmt.Errorf("sealed file %s: %w", in.File, err)
+			return nil, fmt.Errorf("sealed file %s: %w: %s", in.File, err, wayOut)
 		}
 	}
 	if info := file.Info(); info.Hash != [32]byte(in.Hash) {
-		return nil, fmt.Errorf("sealed file %s is not the one that journal record %d names: its hash is %x", in.File, rec.Seq, info.Hash)
+		return nil, fmt.Errorf("%w: sealed file %s is not the one that journal record %d names: its hash is %x: %s",
+			ledger.ErrDamaged, in.File, rec.Seq, info.Hash, wayOut)
 	}
 	return file, nil
 }

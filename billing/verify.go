@@ -13,6 +13,7 @@ type Verification struct {
 	Accounts    int          `json:"accounts"`
 	Inputs      uint64       `json:"inputs"` // journal records walked
 	Files       int          `json:"files"`  // sealed files read, each against the hash in the journal
+	Lost        []Lost       `json:"lost"`   // periods whose usage is gone, which was accepted
 	Differences []Difference `json:"differences"`
 }
 
@@ -31,8 +32,10 @@ const verifyBlocks = 256
 
 // Verify makes an account, or with an empty id all accounts, again from the
 // journal and the sealed usage files, and holds the result against the ledger:
-// state, usage by hour, movements, events, statements, images. Progress is in
-// journal records; total may grow while the gateway runs.
+// state, usage by hour, movements, events, statements, images, and what is found
+// by name: ids, API keys, answers to commands, trials, price books. Before that
+// all of the journal's segments are checked. Progress is in journal records; total
+// may grow while the gateway runs.
 func (e *Engine) Verify(ctx context.Context, id string, progress func(done, total uint64)) (Verification, error) {
 	first, end := uint32(0), ledger.BlockOf(e.Meta().Accounts)+1
 	only := uint32(0)
@@ -44,11 +47,19 @@ func (e *Engine) Verify(ctx context.Context, id string, progress func(done, tota
 		only, first = a.Number, ledger.BlockOf(a.Number)
 		end = first + 1
 	}
-	found := Verification{Differences: []Difference{}}
+	if err := e.Journal.VerifyAll(nil); err != nil {
+		return Verification{}, err
+	}
+	lost, err := lostPeriods(e.Journal, 1)
+	if err != nil {
+		return Verification{}, err
+	}
+	found := Verification{Differences: []Difference{}, Lost: sortedLost(lost)}
 	passes := uint64((end - first + verifyBlocks - 1) / verifyBlocks)
 	for pass := uint64(0); first < end; pass++ {
 		until := min(first+verifyBlocks, end)
 		f := e.newRefold(first, until, only != 0)
+		f.engine.lost = lost
 		f.progress = func(done, total uint64) { progress(pass*total+done, passes*total) }
 		err := f.compare(ctx, only, &found)
 		if err != nil {
@@ -97,6 +108,9 @@ func (f *refold) compare(ctx context.Context, only uint32, found *Verification) 
 			return err
 		}
 		differences, accounts, same, err := f.differences(only)
+		if err == nil && same {
+			same, err = f.names(only, &differences)
+		}
 		if err != nil {
 			return err
 		}
