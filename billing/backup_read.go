@@ -16,15 +16,18 @@ type BackupVisitor struct {
 }
 
 // ReadBackup reads a backup from its beginning to its end, and checks all of it:
-// the file, its place in the chain of backups, and that the sealed files are those
-// that the records name. It is whole only when ReadBackup returns no error.
+// the file, its place in the chain of backups (nil where it may stand anywhere),
+// and that the sealed files are those that the records name. It is whole only when
+// ReadBackup returns no error.
 func ReadBackup(in io.Reader, chain *backup.Chain, visit BackupVisitor) (backup.Header, backup.Summary, error) {
 	r, err := backup.NewReader(in)
 	if err != nil {
 		return backup.Header{}, backup.Summary{}, err
 	}
-	if err := chain.Next(r.Header()); err != nil {
-		return r.Header(), backup.Summary{}, err
+	if chain != nil {
+		if err := chain.Next(r.Header()); err != nil {
+			return r.Header(), backup.Summary{}, err
+		}
 	}
 	c := backupCheck{header: r.Header(), visit: visit, lost: map[uint64]Lost{}}
 	for {
@@ -42,7 +45,9 @@ func ReadBackup(in io.Reader, chain *backup.Chain, visit BackupVisitor) (backup.
 	if err := c.end(); err != nil {
 		return r.Header(), r.Summary(), err
 	}
-	chain.Done(r.Summary())
+	if chain != nil {
+		chain.Done(r.Summary())
+	}
 	return r.Header(), r.Summary(), nil
 }
 

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/caddymodule/service"
 )
 
 // defaultZone is that of the billing rules (D7).
@@ -102,26 +104,9 @@ func parseFinance(text string) (hash [sha256.Size]byte, err error) {
 	return [sha256.Size]byte(b), nil
 }
 
-var offsetPattern = regexp.MustCompile(`^[+-](0\d|1[0-4]):([0-5]\d)$`)
-
 // parseZone reads an IANA name or an offset.
 func parseZone(name string) (*time.Location, error) {
-	if name == "" {
-		name = defaultZone
-	}
-	if offsetPattern.MatchString(name) {
-		t, err := time.Parse("-07:00", name)
-		if err != nil {
-			return nil, fmt.Errorf("timezone %q: %w", name, err)
-		}
-		_, seconds := t.Zone()
-		return time.FixedZone(name, seconds), nil
-	}
-	loc, err := time.LoadLocation(name)
-	if err != nil || name == "Local" {
-		return nil, fmt.Errorf("timezone %q: use an IANA name such as Asia/Shanghai, or an offset such as +08:00", name)
-	}
-	return loc, nil
+	return service.ParseZone(cmp.Or(name, defaultZone))
 }
 
 var notInNode = regexp.MustCompile(`[^a-z0-9-]+`)

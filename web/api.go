@@ -42,6 +42,7 @@ func NewAPI(g Gateway) http.Handler {
 	h.registerPrice()
 	h.registerImages()
 	h.registerVerify()
+	h.registerBackup()
 	h.registerOperation()
 	h.registerClock()
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +17,8 @@ func verifyCommand(cmd *cobra.Command) {
 	cmd.Args = cobra.MaximumNArgs(1)
 	cmd.Example = "  tallygate verify\n  tallygate verify acme --json"
 	cmd.Long = "Makes the ledger again, from the journal and the sealed usage files alone, and compares: balances, states, usage,\n" +
-		"movements, events, statements, images. The gateway goes on meanwhile. Exits with 1 where something differs."
+		"movements, events, statements, images, keys, answers to commands, trials, price books. The journal's chain and the hash\n" +
+		"of every sealed file are checked on the way. The gateway goes on meanwhile. Exits with 1 where something differs."
 	action(cmd, func(s *session) error {
 		path := "/verify"
 		if len(s.args) == 1 {
@@ -68,6 +68,9 @@ func follow(s *session, r request) (billing.Verification, error) {
 
 func showVerification(s *session, v billing.Verification) {
 	s.say("%s, made again from %s and %s.", many(v.Accounts, "account"), many(v.Inputs, "journal record"), many(v.Files, "sealed file"))
+	for _, l := range v.Lost {
+		s.say("Passed over, since its usage is lost: %s to %s (%s: %s)", instant(l.Start), instant(l.End), l.File, l.Reason)
+	}
 	if len(v.Differences) == 0 {
 		s.say("The ledger has all of it, and nothing else.")
 		return
@@ -89,12 +92,7 @@ type progress struct {
 }
 
 func progressOn(out io.Writer) *progress {
-	p := &progress{out: out}
-	if file, ok := out.(*os.File); ok {
-		info, err := file.Stat()
-		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	return p
+	return &progress{out: out, terminal: isTerminal(out)}
 }
 
 func (p *progress) show(done, total uint64) {

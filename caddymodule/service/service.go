@@ -92,6 +92,9 @@ func Open(c Config) (*Service, error) {
 }
 
 func (s *Service) start() error {
+	if err := checkRepaired(s.config.Dir); err != nil {
+		return err
+	}
 	for _, dir := range []string{"badger", "journal", "usage", "tally"} {
 		if err := durable.MakeDir(s.path(dir)); err != nil {
 			return fmt.Errorf("ledger folder: %w", err)

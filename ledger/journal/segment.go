@@ -114,7 +114,7 @@ func (s *segment) parse(b []byte, size int64) error {
 	case string(b[:7]) != segmentMagic[:7]:
 		return s.damaged(0, "no journal segment")
 	case !bytes.Equal(b, s.header()):
-		if b[7] != segmentMagic[7] {
+		if b[7] != segmentMagic[7] && crc32.Checksum(b[:64], castagnoli) == binary.LittleEndian.Uint32(b[64:]) {
 			return fmt.Errorf("journal: segment %s has format version %d, this release reads %d", s.name(), b[7], segmentMagic[7])
 		}
 		return s.damaged(0, "header checksum")

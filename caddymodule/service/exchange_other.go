@@ -1,0 +1,7 @@
+//go:build !linux
+
+package service
+
+import "syscall"
+
+func renameExchange(string, string) error { return syscall.ENOSYS }

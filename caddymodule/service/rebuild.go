@@ -1,0 +1,126 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/tallygate/tallygate/billing"
+	"github.com/tallygate/tallygate/failpoint"
+	"github.com/tallygate/tallygate/ledger/badgerstore"
+	"github.com/tallygate/tallygate/ledger/journal"
+)
+
+// Progress is told how far a long step has come. It may be called often.
+type Progress func(step string, done, total uint64)
+
+// rebuild folds a journal and the sealed files into a new database at dir, reads
+// all of it back, and closes it.
+func rebuild(dir, usageDir string, j *journal.Journal, log *slog.Logger, progress Progress) (billing.Rebuilt, error) {
+	store, err := badgerstore.Open(badgerstore.Config{Dir: dir, Logger: log})
+	if err != nil {
+		return billing.Rebuilt{}, fmt.Errorf("opening a new ledger: %w", err)
+	}
+	made, err := billing.Rebuild(billing.RebuildConfig{Store: store, Journal: j, UsageDir: usageDir, ZoneOf: ParseZone, Logger: log,
+		Progress: func(done, total uint64) {
+			failpoint.Hit("repair/folding")
+			progress("folding journal records", done, total)
+		}})
+	if err = errors.Join(err, store.Close()); err != nil {
+		return made, err
+	}
+	failpoint.Hit("repair/folded")
+	return made, readBack(dir, made, log)
+}
+
+// readBack opens a database again and reads what a start reads, and the checksums
+// of the rest.
+func readBack(dir string, made billing.Rebuilt, log *slog.Logger) error {
+	store, err := badgerstore.Open(badgerstore.Config{Dir: dir, Logger: log})
+	if err != nil {
+		return fmt.Errorf("reading the new ledger back: %w", err)
+	}
+	accounts, err := 0, error(nil)
+	for b, failed := range store.Blocks() {
+		if err = failed; err != nil {
+			break
+		}
+		accounts += len(b.Accounts)
+	}
+	meta, failed := store.Meta()
+	err = errors.Join(err, failed)
+	if err == nil && (meta.Folded != made.Head.Seq || accounts != int(made.Meta.Accounts)) {
+		err = fmt.Errorf("it has %d accounts and ends at record %d, want %d and %d", accounts, meta.Folded, made.Meta.Accounts, made.Head.Seq)
+	}
+	if err = errors.Join(err, store.Close(), store.Err()); err != nil { // closing waits for the check of all tables
+		return fmt.Errorf("reading the new ledger back: %w", err)
+	}
+	return nil
+}
+
+// appender writes records that have their hashes to a journal, many to a sync.
+type appender struct {
+	journal *journal.Journal
+	last    journal.Record
+	pending journal.Pending
+	waiting int // bytes
+}
+
+const appendBytes = 4 << 20
+
+func (a *appender) add(r journal.Record) error {
+	p, err := a.journal.Append(r.At, r.Kind, r.Payload)
+	if err != nil {
+		return err
+	}
+	a.last, a.pending = r, p
+	if a.waiting += len(r.Payload); a.waiting > appendBytes {
+		return a.wait()
+	}
+	a.waiting++
+	return nil
+}
+
+// wait makes durable what was added, and checks that the chain is the same.
+func (a *appender) wait() error {
+	if a.last.Seq == 0 {
+		return nil
+	}
+	a.waiting = 0
+	got, err := a.pending.Wait()
+	if err == nil && got.Head() != a.last.Head() {
+		err = fmt.Errorf("record %d got another hash than it had", a.last.Seq)
+	}
+	return err
+}
+
+// syncDir makes the names in a folder durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	if err = errors.Join(d.Sync(), d.Close()); err == nil {
+		failpoint.SyncedDir(dir)
+	}
+	return err
+}
+
+// syncTree makes all names and files below a folder durable.
+func syncTree(dir string) error {
+	return filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		if err = errors.Join(f.Sync(), f.Close()); err == nil && entry.IsDir() {
+			failpoint.SyncedDir(path)
+		}
+		return err
+	})
+}
