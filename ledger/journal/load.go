@@ -61,8 +61,8 @@ func (j *Journal) createFirst() ([]segment, error) {
 // missing reports that a whole journal ends too early.
 func missing(head Head, floor uint64, anchored Head, cfg Config) error {
 	if head.Seq < floor {
-		return fmt.Errorf("%w: %s ends at record %d, but record %d was durable: restore the newest segments",
-			ErrDamaged, cfg.Dir, head.Seq, floor)
+		return fmt.Errorf("%w: %s ends at record %d, but record %d was durable: restore the newest segments; or %s",
+			ErrDamaged, cfg.Dir, head.Seq, floor, wayOut)
 	}
 	if head.Seq < anchored.Seq {
 		return behind(cfg.Anchor, "%s ends at record %d, but record %d was durable: this is an older copy, or its end was removed",
@@ -72,7 +72,7 @@ func missing(head Head, floor uint64, anchored Head, cfg Config) error {
 }
 
 func behind(anchor, format string, args ...any) error {
-	return fmt.Errorf("%w: %w: restore the newest journal; or, to accept this one and lose what came after, remove the anchor %s",
+	return fmt.Errorf("%w: %w: restore the newest journal, or take what is missing from backups (tallygate repair --from); or, to accept this one and lose what came after, remove the anchor %s",
 		ErrBehindAnchor, fmt.Errorf(format, args...), anchor)
 }
 

@@ -46,7 +46,7 @@ func (s segment) name() string { return filepath.Base(s.path) }
 
 // damaged reports what is wrong at a byte offset of the segment.
 func (s segment) damaged(offset int64, format string, args ...any) error {
-	return fmt.Errorf("%w: segment %s, offset %d: %w", ErrDamaged, s.name(), offset, fmt.Errorf(format, args...))
+	return fmt.Errorf("%w: segment %s, offset %d: %w: %s", ErrDamaged, s.name(), offset, fmt.Errorf(format, args...), wayOut)
 }
 
 func (s segment) header() []byte {
