@@ -10,6 +10,7 @@ import (
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/failpoint"
+	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/ledger/backup"
 	"github.com/tallygate/tallygate/ledger/journal"
 	"github.com/tallygate/tallygate/ledger/usage"
@@ -127,7 +128,7 @@ func sealedContent(dir string, in periodInput) ([]byte, error) {
 		err = fmt.Errorf("%w: its hash is %x, the journal names %x", usage.ErrDamaged, usage.Hash(content), in.Hash)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, wayOut)
+		return nil, fmt.Errorf("%w: %s", err, ledger.WayOut)
 	}
 	return content, nil
 }

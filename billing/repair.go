@@ -12,9 +12,6 @@ import (
 	"github.com/tallygate/tallygate/rating/money"
 )
 
-// wayOut is what messages about damage end with.
-const wayOut = "stop the gateway and run: tallygate repair --config <your Caddyfile>"
-
 // RebuildConfig is what a ledger is made again from, and into what. Store is
 // empty.
 type RebuildConfig struct {

@@ -48,7 +48,7 @@ func (e *Engine) compareResult(in settledInput) error {
 	delete(e.unrecorded, in.Input)
 	if ok && !bytes.Equal(hash, in.Hash) {
 		return fmt.Errorf("%w: settling journal record %d again gives other charges than it did: hash %x, recorded %x: %s",
-			ledger.ErrDamaged, in.Input, hash, in.Hash, wayOut)
+			ledger.ErrDamaged, in.Input, hash, in.Hash, ledger.WayOut)
 	}
 	return nil
 }

@@ -178,12 +178,12 @@ func (e *Engine) sealedFile(rec journal.Record, in periodInput) (file *usage.Fil
 	if file == nil {
 		e.unflushed += in.Lines
 		if file, err = usage.Open(filepath.Join(e.UsageDir, in.File)); err != nil {
-			return nil, fmt.Errorf("sealed file %s: %w: %s", in.File, err, wayOut)
+			return nil, fmt.Errorf("sealed file %s: %w: %s", in.File, err, ledger.WayOut)
 		}
 	}
 	if info := file.Info(); info.Hash != [32]byte(in.Hash) {
 		return nil, fmt.Errorf("%w: sealed file %s is not the one that journal record %d names: its hash is %x: %s",
-			ledger.ErrDamaged, in.File, rec.Seq, info.Hash, wayOut)
+			ledger.ErrDamaged, in.File, rec.Seq, info.Hash, ledger.WayOut)
 	}
 	return file, nil
 }

@@ -45,6 +45,9 @@ var (
 	ErrClosed = errors.New("ledger closed")
 )
 
+// WayOut is what messages about damage end with.
+const WayOut = "stop the gateway and run: tallygate repair --config <your Caddyfile>"
+
 // BlockSize is how many accounts share a block: one value holds the state of
 // all of them, one more their usage of a period.
 const BlockSize = 64

@@ -18,9 +18,10 @@ func repairCommand(cmd *cobra.Command) {
 	cmd.Args = cobra.NoArgs
 	cmd.Example = "  tallygate repair --config Caddyfile --dry-run\n  tallygate repair --config Caddyfile\n" +
 		"  tallygate repair --config Caddyfile --from monday.backup --from tuesday.backup"
-	cmd.Long = "Makes the ledger's database again from its journal and the sealed usage files, while no gateway runs. Of those it restores\n" +
-		"first what is damaged or missing: a sealed file from a backup, from the hours of the old database, or from counters that\n" +
-		"are still there, and only with the very hash that the journal names; the journal from backups and what follows them.\n" +
+	cmd.Long = "Makes the ledger's database again from its journal and the sealed usage files, while no gateway runs. Of those it\n" +
+		"restores first what is damaged or missing: a sealed file from a backup, from the hours of the old database, or from\n" +
+		"counters that are still there, and only with the very hash that the journal names; the journal from backups and what\n" +
+		"follows them.\n" +
 		"It says what it found before it changes anything. What it replaces is kept beside, under a name with \"damaged\".\n\n" +
 		"What cannot be had is given up only where you say so: --without leaves out the usage of a period, or counters;\n" +
 		"--cut-journal leaves out what came after the damage.\n\n" +

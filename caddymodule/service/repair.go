@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tallygate/tallygate/billing"
 	"github.com/tallygate/tallygate/failpoint"
+	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/ledger/journal"
 )
 
@@ -140,6 +142,7 @@ func (r *repair) end() error {
 }
 
 func (r *repair) find(f Finding) {
+	f.Problem = strings.NewReplacer(": "+ledger.WayOut, "", "; or "+ledger.WayOut, "").Replace(f.Problem) // this is it
 	r.plan.Findings = append(r.plan.Findings, f)
 	r.plan.Blocked = r.plan.Blocked || f.Cure == "" && f.Lost
 }

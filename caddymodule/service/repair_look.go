@@ -44,7 +44,8 @@ func (r *repair) look() error {
 }
 
 func (r *repair) givenUp(name string) bool {
-	return slices.ContainsFunc(r.losses, func(f billing.NamedFile) bool { return f.Name == name }) || slices.Contains(r.away, name)
+	return slices.ContainsFunc(r.losses, func(f billing.NamedFile) bool { return f.Name == name }) || slices.Contains(r.away, name) ||
+		slices.ContainsFunc(r.plan.Lost, func(l billing.Lost) bool { return l.File == name }) // by this command, when it was killed
 }
 
 // cure is a sealed file that will be written.

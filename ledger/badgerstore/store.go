@@ -170,7 +170,7 @@ func (s *Store) Err() error {
 func (s *Store) verify() {
 	defer close(s.verified)
 	if s.damage = s.checkTables(); s.damage != nil {
-		s.cfg.Logger.Error("the ledger's tables are damaged: stop the gateway and run: tallygate repair --config <your Caddyfile>", "dir", s.cfg.Dir, "error", s.damage)
+		s.cfg.Logger.Error("the ledger's tables are damaged: "+ledger.WayOut, "dir", s.cfg.Dir, "error", s.damage)
 	}
 }
 

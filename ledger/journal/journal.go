@@ -44,9 +44,6 @@ var (
 	ErrClosed = errors.New("journal closed")
 )
 
-// wayOut is what messages about damage end with.
-const wayOut = "stop the gateway and run: tallygate repair --config <your Caddyfile>"
-
 // Head is the place of a record in the chain. The zero Head stands before the
 // first record.
 type Head struct {

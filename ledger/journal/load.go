@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/tallygate/tallygate/ledger"
 )
 
 // load reads the segments and opens the last one for writing, with everything
@@ -62,7 +64,7 @@ func (j *Journal) createFirst() ([]segment, error) {
 func missing(head Head, floor uint64, anchored Head, cfg Config) error {
 	if head.Seq < floor {
 		return fmt.Errorf("%w: %s ends at record %d, but record %d was durable: restore the newest segments; or %s",
-			ErrDamaged, cfg.Dir, head.Seq, floor, wayOut)
+			ErrDamaged, cfg.Dir, head.Seq, floor, ledger.WayOut)
 	}
 	if head.Seq < anchored.Seq {
 		return behind(cfg.Anchor, "%s ends at record %d, but record %d was durable: this is an older copy, or its end was removed",

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/tallygate/tallygate/failpoint"
+	"github.com/tallygate/tallygate/ledger"
 )
 
 // A segment begins with a header, little-endian:
@@ -46,7 +47,7 @@ func (s segment) name() string { return filepath.Base(s.path) }
 
 // damaged reports what is wrong at a byte offset of the segment.
 func (s segment) damaged(offset int64, format string, args ...any) error {
-	return fmt.Errorf("%w: segment %s, offset %d: %w: %s", ErrDamaged, s.name(), offset, fmt.Errorf(format, args...), wayOut)
+	return fmt.Errorf("%w: segment %s, offset %d: %w: %s", ErrDamaged, s.name(), offset, fmt.Errorf(format, args...), ledger.WayOut)
 }
 
 func (s segment) header() []byte {

@@ -162,7 +162,7 @@ func (r *recovery) identify() error {
 		}
 	}
 	if !known {
-		return fmt.Errorf("%w, and no side file to restore it from: move the file away to go on without its counts", err)
+		return fmt.Errorf("%w, and no side file to restore it from: stop the gateway and run: tallygate repair --config <your Caddyfile>", err)
 	}
 	if err != nil {
 		r.report.Faults = append(r.report.Faults, fmt.Errorf("%s: %w, restored from the side file", r.f.path, err))
