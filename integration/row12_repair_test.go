@@ -2,9 +2,11 @@ package integration
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -101,10 +103,13 @@ func newDamaged(t *testing.T) *damaged {
 	if out, err := d.Command("backup", "--address", d.Admin, "--to", d.backup); err != nil {
 		t.Fatal(err, out)
 	}
+	d.exits(2, fmt.Sprint("in process ", d.PID(), ": stop it first"))
 	if err := d.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	copyFolder(t, filepath.Join(d.Dir, "ledger"), d.whole)
+	d.exits(2, "", "--from", "none.backup")
+	d.exits(0, "Done: ")
 	copyFolder(t, filepath.Join(d.Dir, "anchor.json"), d.whole+".anchor")
 	files, err := filepath.Glob(filepath.Join(d.whole, "usage", "*.usage"))
 	if err != nil || len(files) < 3 {
@@ -112,6 +117,19 @@ func newDamaged(t *testing.T) *damaged {
 	}
 	d.sealed = filepath.Base(files[1])
 	return d
+}
+
+// exits runs a repair that must end with a status and say something.
+func (d *damaged) exits(status int, says string, more ...string) {
+	d.t.Helper()
+	out, err := d.Command(append([]string{"repair", "--config", "Caddyfile"}, more...)...)
+	is := 0
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		is = exit.ExitCode()
+	}
+	if is != status || !strings.Contains(out, says) {
+		d.t.Errorf("repair %v ends with %d, want %d: %s", more, is, status, out)
+	}
 }
 
 func (d *damaged) path(name string) string { return filepath.Join(d.Dir, "ledger", name) }
@@ -216,11 +234,10 @@ func (d *damaged) without(place string) {
 			d.t.Fatal(err)
 		}
 	}
+	d.exits(1, "--without "+d.sealed)
 	cheaper := "9.95" // 40 calls of 60
 	d.killed(place, true, []string{cheaper}, "repair", "--config", "Caddyfile", "--without", d.sealed)
-	if out, err := d.Command("repair", "--config", "Caddyfile"); err != nil { // it is known, and not missing once more
-		d.t.Errorf("%s: %v\n%s", place, err, out)
-	}
+	d.exits(0, "passed over since an earlier repair")
 	d.ends(place, cheaper)
 }
 

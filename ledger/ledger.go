@@ -20,7 +20,9 @@ package ledger
 
 import (
 	"errors"
+	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/rating/money"
@@ -47,6 +49,14 @@ var (
 
 // WayOut is what messages about damage end with.
 const WayOut = "stop the gateway and run: tallygate repair --config <your Caddyfile>"
+
+// Mendable adds the way out to an error of damage that does not tell it.
+func Mendable(err error) error {
+	if !errors.Is(err, ErrDamaged) || strings.Contains(err.Error(), WayOut) {
+		return err
+	}
+	return fmt.Errorf("%w: %s", err, WayOut)
+}
 
 // BlockSize is how many accounts share a block: one value holds the state of
 // all of them, one more their usage of a period.

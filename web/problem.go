@@ -105,7 +105,7 @@ func problemOf(err error) *Problem {
 			return wordedProblem(s.status, s.word, err.Error())
 		}
 	}
-	return newProblem(http.StatusInternalServerError, err.Error())
+	return newProblem(http.StatusInternalServerError, ledger.Mendable(err).Error())
 }
 
 func wordedProblem(status int, word, detail string) *Problem {

@@ -155,7 +155,10 @@ func readBackup(name string, chain *backup.Chain) (backupReport, error) {
 }
 
 func showBackups(s *session, all []backupReport) {
-	for _, b := range all {
+	for i, b := range all {
+		if i > 0 {
+			s.gap()
+		}
 		kind := "full"
 		if !b.Header.Full() {
 			kind = "what came after record " + number(b.Header.From.Seq)

@@ -93,6 +93,7 @@ func TestTranscripts(t *testing.T) {
 type transcript struct {
 	gateway *webtest.Gateway
 	key     string // id of the one made last
+	dir     string // of files, $DIR in transcripts
 }
 
 func newTranscript(t *testing.T) *transcript {
@@ -105,13 +106,13 @@ func transcriptOn(t *testing.T, c webtest.Config) *transcript {
 		t.Fatal(err)
 	}
 	c.Book = book
-	return &transcript{gateway: webtest.New(t, c)}
+	return &transcript{gateway: webtest.New(t, c), dir: t.TempDir()}
 }
 
 // play keeps the comments and the commands of a transcript, and gives the rest
 // anew: lines with "$ " run the command line, those with "! count" count calls,
-// those with "! images" let the upstream take images, and those with "! wall" shift
-// the wall clock.
+// those with "! images" let the upstream take images, those with "! wall" shift
+// the wall clock, and those with "! remove" remove a file below $DIR.
 func (s *transcript) play(t *testing.T, text string) string {
 	var out strings.Builder
 	comment := true // whether an empty line belongs to the script
@@ -144,6 +145,10 @@ func (s *transcript) happen(t *testing.T, w []string) {
 			t.Fatal(err)
 		}
 		s.gateway.ShiftWall(by)
+	case "remove":
+		if err := os.RemoveAll(filepath.Join(s.dir, w[2])); err != nil {
+			t.Fatal(err)
+		}
 	default:
 		s.count(t, w)
 	}
@@ -154,9 +159,9 @@ var word = regexp.MustCompile(`"[^"]*"|\S+`)
 func (s *transcript) run(line string) string {
 	var args []string
 	for _, w := range word.FindAllString(line, -1)[2:] {
-		args = append(args, strings.ReplaceAll(strings.Trim(w, `"`), shownKey, s.key))
+		args = append(args, strings.NewReplacer(shownKey, s.key, "$DIR", s.dir).Replace(strings.Trim(w, `"`)))
 	}
-	if !strings.Contains(line, " lint ") && !strings.Contains(line, "--help") {
+	if !offline.MatchString(line) {
 		end := slices.Index(append(args, "--"), "--")
 		args = slices.Insert(args, end, "--address", strings.TrimPrefix(s.gateway.URL, "http://"))
 	}
@@ -167,14 +172,21 @@ func (s *transcript) run(line string) string {
 	if s.key != "" {
 		out = strings.ReplaceAll(out, s.key, shownKey)
 	}
+	out = strings.ReplaceAll(out, s.dir, "$DIR")
 	for _, r := range random {
 		out = r.pattern.ReplaceAllString(out, r.name)
 	}
-	if err != nil {
-		out += "[exit 1]\n"
+	if err == nil {
+		return out
 	}
-	return out
+	if strings.HasPrefix(err.Error(), "exiting with status 2") {
+		return out + "[exit 2]\n"
+	}
+	return out + "[exit 1]\n"
 }
+
+// offline are command lines that no gateway answers.
+var offline = regexp.MustCompile(` lint | backup verify | restore | repair|--help`)
 
 // shownKey stands in transcripts for the id of the key whose secret was made last.
 const shownKey = "3fa94bc81d20"
@@ -190,7 +202,12 @@ var random = []struct {
 	{regexp.MustCompile(`[0-9]+ journal records`), "$$SEQUENCE journal records"},
 	{regexp.MustCompile(`Journal head.*`), "Journal head    $$SEQUENCE $$HASH"},
 	{regexp.MustCompile(`In the ledger.*`), "In the ledger   up to $$SEQUENCE"},
-	{regexp.MustCompile(`Ledger .*`), "Ledger          $$ID"},
+	{regexp.MustCompile(`Ledger +[0-9a-f]{32}`), "Ledger          $$ID"},
+	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "$$ID"},
+	{regexp.MustCompile(`(head |Head +[0-9]+ )[0-9a-f]{64}`), "$1$$HASH"},
+	{regexp.MustCompile(`("hash"|"sha256"): "[0-9a-f]{64}"`), `$1: "$$HASH"`},
+	{regexp.MustCompile(`damaged-[0-9TZ]+`), "damaged-$$TIME"},
+	{regexp.MustCompile(`(?m)^Bytes .*`), "Bytes         $$BYTES"},
 }
 
 var kinds = map[string]account.Kind{"free": account.Free, "package": account.Package, "payg": account.PayPerUse, "subscription": account.Subscription,

@@ -32,8 +32,8 @@ func repairCommand(cmd *cobra.Command) {
 	adapter := flags.StringP("adapter", "a", "", "the configuration's format, where the name does not say it")
 	flags.StringVar(&c.Dir, "ledger", "", "the ledger's folder, instead of --config")
 	flags.StringVar(&c.Anchor, "anchor", "", "the anchor file, with --ledger")
-	flags.StringArrayVar(&c.From, "from", nil, "a backup to restore from; repeat it for increments, in order")
-	flags.StringArrayVar(&c.Without, "without", nil, "a sealed file or counters to go on without; may be repeated")
+	flags.StringArrayVar(&c.From, "from", nil, "a `backup` to restore from; repeat it for increments, in order")
+	flags.StringArrayVar(&c.Without, "without", nil, "the name of a sealed `file` or of counters to go on without; may be repeated")
 	flags.BoolVar(&c.CutJournal, "cut-journal", false, "go on without what came after damage of the journal")
 	flags.BoolVar(&c.DryRun, "dry-run", false, "only say what was found and would be done")
 	quiet := flags.Bool("quiet", false, "show no progress")
@@ -131,8 +131,11 @@ func showRepaired(s *session, c service.RepairConfig, done service.Repaired) {
 		return
 	}
 	s.gap()
-	s.say("Done: %s in the ledger, folded from %s; every settlement came out as it did.",
-		many(int64(done.Rebuilt.Meta.Accounts), "account"), many(done.Rebuilt.Records, "record"))
+	which := "every settlement came out as it did"
+	if len(done.Rebuilt.Lost) > 0 {
+		which = "every settlement came out as it did, but for those that lost usage went before"
+	}
+	s.say("Done: %s in the ledger, folded from %s; %s.", many(int64(done.Rebuilt.Meta.Accounts), "account"), many(done.Rebuilt.Records, "record"), which)
 	for _, w := range done.Rebuilt.PassedOver {
 		s.say("Passed over, since its account refuses it without the lost usage: %s", w)
 	}

@@ -58,5 +58,5 @@ func (r restoreReport) show(s *session) {
 	s.gap()
 	s.say("The chain is that of the backup, and every settlement came out as it did.")
 	s.say("What came after the backup is not in it. If the configuration has an anchor, the gateway refuses this ledger as an older")
-	s.say("copy until you accept that: remove the anchor file, then start. Increments go on from a new full backup.")
+	s.say("copy until you accept that: remove the anchor file, then start. The next increment goes on from the last of these backups.")
 }

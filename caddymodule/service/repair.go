@@ -63,7 +63,7 @@ type Repaired struct {
 const repairMark = "repairing"
 
 // ErrRepairing: a repair was broken off.
-var ErrRepairing = errors.New("a repair of this ledger was broken off: run the same tallygate repair again")
+var ErrRepairing = errors.New("a repair of this ledger is under way or was broken off: wait for it, or run the same tallygate repair again")
 
 func checkRepaired(dir string) error {
 	for _, mark := range []string{repairMark, exchangeMark} {
@@ -92,6 +92,7 @@ func Repair(c RepairConfig) (done Repaired, err error) {
 		return done, err
 	}
 	r := &repair{RepairConfig: c, lock: lock, stamp: time.Now().UTC().Format("20060102T150405Z")}
+	r.plan.Findings = []Finding{}
 	defer func() { err = errors.Join(err, r.end()) }()
 	if err := finishExchange(c.Dir); err != nil {
 		return done, err
@@ -138,7 +139,10 @@ func (r *repair) end() error {
 	if r.old != nil {
 		err = r.old.close()
 	}
-	return errors.Join(err, os.RemoveAll(r.path(readingDir)), r.lock.Release())
+	for _, name := range []string{readingDir, "badger.new", "journal.new"} { // of what failed, too
+		err = errors.Join(err, os.RemoveAll(r.path(name)))
+	}
+	return errors.Join(err, r.lock.Release())
 }
 
 func (r *repair) find(f Finding) {

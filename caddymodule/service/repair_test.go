@@ -227,6 +227,8 @@ func TestRepairTheDatabase(t *testing.T) {
 	if s, err := Open(b.config); err == nil {
 		shut(t, s)
 		t.Error("a damaged database is opened")
+	} else if !strings.Contains(err.Error(), "tallygate repair --config") {
+		t.Errorf("no way out: %v", err)
 	}
 	b.repaired("it is made again", nil)
 }

@@ -13,6 +13,9 @@
 //	unmetered  calls that ran and could not be counted, a JSON line each tenth of a second
 //	clock      the test clock of a test ledger
 //	wallclock  where the clock of any other ledger stood at last
+//	repairing  a repair was broken off, and a gateway must not begin
+//
+// What a repair replaced is kept beside it, under a name with "damaged".
 package service
 
 import (
@@ -21,6 +24,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -78,7 +82,7 @@ func Open(c Config) (*Service, error) {
 		if s.meter != nil { // its files are locked by this process
 			err = errors.Join(err, s.meter.Close(s.life))
 		}
-		return nil, errors.Join(err, s.release())
+		return nil, errors.Join(ledger.Mendable(err), s.release())
 	}
 	s.guard.serving.Store(true)
 	s.stopped.Add(3)
@@ -123,6 +127,9 @@ func (s *Service) openLedger() (err error) {
 		return err
 	}
 	if s.store, err = badgerstore.Open(badgerstore.Config{Dir: s.path("badger"), Reserve: s.config.Reserve, Logger: s.log}); err != nil {
+		if !errors.Is(err, ledger.ErrNoSpace) && !errors.Is(err, fs.ErrPermission) {
+			err = ledger.Mendable(fmt.Errorf("%w: %w", ledger.ErrDamaged, err))
+		}
 		return fmt.Errorf("opening the ledger: %w", err)
 	}
 	failpoint.Hit("recover/opened")
