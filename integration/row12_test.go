@@ -210,9 +210,9 @@ func (b *backups) checkChanges(files []string) {
 			b.row.t.Fatal(err)
 		}
 		cuts := entryEnds(whole)
-		if len(cuts) > 400 { // reading all of a long one for each is quadratic
+		if len(cuts) > 4000 { // reading all of a long one for each is quadratic
 			b.chance.Shuffle(len(cuts), func(i, j int) { cuts[i], cuts[j] = cuts[j], cuts[i] })
-			cuts = cuts[:400]
+			cuts = cuts[:4000]
 		}
 		for range 50 {
 			cuts = append(cuts, b.chance.IntN(len(whole)))
