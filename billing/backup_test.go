@@ -139,7 +139,7 @@ func TestBackupOfAnotherHistory(t *testing.T) {
 	}
 }
 
-// TestBackupStopsAtADamagedFile, and names it, also to who reads it.
+// TestBackupStopsAtADamagedFile, and names it, also to who reads it. So does verify.
 func TestBackupStopsAtADamagedFile(t *testing.T) {
 	r := worked(t, t.TempDir())
 	defer func() { r.close(t) }()
@@ -162,7 +162,8 @@ func TestBackupStopsAtADamagedFile(t *testing.T) {
 		var out bytes.Buffer
 		err = b.Write(ctx, &out)
 		_, read := readAll(t, out.Bytes())
-		for _, err := range []error{err, read} {
+		_, verified := r.Verify(ctx, "", func(uint64, uint64) {})
+		for _, err := range []error{err, read, verified} {
 			if err == nil || !strings.Contains(err.Error(), filepath.Base(paths[1])) || !strings.Contains(err.Error(), "tallygate repair") {
 				t.Errorf("%s: %v", name, err)
 			}

@@ -1,12 +1,18 @@
 package billing
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/ledger"
+	"github.com/tallygate/tallygate/ledger/journal"
 )
 
 // TestVerifyFindsEachKindOfDifference: one at a time is put into the ledger behind
@@ -80,5 +86,30 @@ func TestVerifyFindsEachKindOfDifference(t *testing.T) {
 	}
 	if found := same(); len(found.Differences) > 0 {
 		t.Errorf("afterwards: %+v", found.Differences)
+	}
+}
+
+// TestVerifyReadsTheWholeJournal, also what no fold needs any more.
+func TestVerifyReadsTheWholeJournal(t *testing.T) {
+	r := worked(t, t.TempDir())
+	defer func() { r.close(t) }()
+	path := filepath.Join(r.dir, "journal", "00000000000000000001.journal")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		at := rand.IntN(len(bytes.TrimRight(content, "\x00")))
+		changed := bytes.Clone(content)
+		changed[at] ^= 4
+		if err := os.WriteFile(path, changed, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Verify(t.Context(), "", func(uint64, uint64) {}); !errors.Is(err, journal.ErrDamaged) {
+			t.Errorf("byte %d changed: %v", at, err)
+		}
+	}
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

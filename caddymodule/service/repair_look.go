@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/billing"
 	"github.com/tallygate/tallygate/failpoint"
+	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/ledger/journal"
 	"github.com/tallygate/tallygate/ledger/usage"
 	"github.com/tallygate/tallygate/meter/intent"
@@ -22,7 +24,11 @@ import (
 // look finds what is missing or damaged, and where it can be had.
 func (r *repair) look() error {
 	var err error
-	if r.old, err = openOld(r.path("badger"), r.path(readingDir), r.Logger); err != nil {
+	r.old, err = openOld(r.path("badger"), r.path(readingDir), r.Logger)
+	if errors.Is(err, ledger.ErrNoSpace) || errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("a repair needs room for a second database: %w", err)
+	}
+	if err != nil {
 		r.find(Finding{What: "badger", Problem: err.Error(), Cure: "it is made again"})
 	}
 	if err := r.lookJournal(); err != nil {
