@@ -206,7 +206,7 @@ var random = []struct {
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "$$ID"},
 	{regexp.MustCompile(`(head |Head +[0-9]+ )[0-9a-f]{64}`), "$1$$HASH"},
 	{regexp.MustCompile(`("hash"|"sha256"): "[0-9a-f]{64}"`), `$1: "$$HASH"`},
-	{regexp.MustCompile(`damaged-[0-9TZ]+`), "damaged-$$TIME"},
+	{regexp.MustCompile(`damaged-[0-9TZ]+(-[0-9]+)?`), "damaged-$$TIME"},
 	{regexp.MustCompile(`(?m)^Bytes .*`), "Bytes         $$BYTES"},
 }
 

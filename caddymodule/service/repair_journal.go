@@ -50,19 +50,20 @@ func (r *repair) lookJournal() error {
 		return err
 	}
 	r.source = source{dir: dir}
+	known := max(floor, r.anchored.Seq)
 	if len(r.From) > 0 {
 		end, err := r.lookBackups(own)
 		if err != nil {
 			return err
 		}
-		if damage == nil && end > report.Head.Seq {
+		if known = max(known, end); damage == nil && end > report.Head.Seq {
 			damage = fmt.Errorf("it ends at record %d, and the backup at %d", report.Head.Seq, end)
 		}
 	}
 	if damage == nil {
 		return nil
 	}
-	return r.judgeJournal(damage, max(floor, r.anchored.Seq))
+	return r.judgeJournal(damage, known)
 }
 
 // lookBackups reads the backups that were given, and refuses those of another

@@ -349,6 +349,17 @@ func TestRepairAnOlderCopy(t *testing.T) {
 	}
 	b.blocked("--from", nil)
 	b.repaired("all records up to", from(b.backups...))
+
+	b.remove("") // and without an anchor only the backups know
+	if err := os.Remove(b.config.Anchor); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Restore(b.config.Dir, b.backups[:1], testLogger(t), noProgress); err != nil {
+		t.Fatal(err)
+	}
+	if done := b.repaired("all records up to", from(b.backups...)); !strings.Contains(done.Findings[0].Problem, "and the backup at") {
+		t.Errorf("%+v", done.Findings)
+	}
 }
 
 // TestRepairCounters that cannot be read: they are moved away on purpose only.
