@@ -138,13 +138,15 @@ func (d *nameDiffer) books() error {
 	return nil
 }
 
-// meta compares where both stand at the same record; else what is fixed.
+// meta compares where both stand at the same record; else what is fixed. A number
+// that was given to an account which was not opened after all is used up.
 func (d *nameDiffer) meta() error {
 	have, err := d.live.Store.Meta()
 	if err != nil {
 		return err
 	}
 	want := d.store.meta
+	want.Accounts = max(want.Accounts, have.Accounts)
 	if have.Folded != want.Folded {
 		want = have
 		want.ID, want.Currency, want.Zone, want.Test, want.Created =

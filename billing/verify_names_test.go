@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -111,5 +112,25 @@ func TestVerifyReadsTheWholeJournal(t *testing.T) {
 	}
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestANumberThatIsUsedUp by an account that was not opened is no difference.
+func TestANumberThatIsUsedUp(t *testing.T) {
+	r := worked(t, t.TempDir())
+	defer func() { r.close(t) }()
+	room := blockBytes
+	blockBytes = 1
+	_, err := r.Do(Request{Account: "c", Command: &account.CreateAccount{}})
+	blockBytes = room
+	if err == nil || r.Meta().Accounts != 3 {
+		t.Fatalf("%d numbers are used, %v", r.Meta().Accounts, err)
+	}
+	for accounts := 2; accounts < 4; accounts++ {
+		r.must(t, "a", &account.TopUp{Amount: "1.00", Reference: "r"}) // the ledger hears of the number
+		if found, err := r.Verify(t.Context(), "", func(uint64, uint64) {}); err != nil || len(found.Differences) > 0 || found.Accounts != accounts {
+			t.Errorf("%+v, %v", found, err)
+		}
+		r.must(t, fmt.Sprint("d", accounts), &account.CreateAccount{})
 	}
 }

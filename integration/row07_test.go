@@ -25,7 +25,7 @@ func TestRow07OlderCopy(t *testing.T) {
 		o := &olderCopy{row: row, rig: newRig(t, harness.Config{}, nil)}
 		o.round(n)
 	}
-	row.note("each with the whole folder, journal, badger and usage")
+	row.note("each with the whole folder, and with journal, badger or usage in turn")
 	row.end()
 }
 
@@ -48,7 +48,7 @@ func (o *olderCopy) round(n int) {
 	o.rig.open("acme", "10.00")
 	o.paid = 1000
 	o.work(o.chance.IntN(5))
-	for _, part := range []string{"", "journal", "badger", "usage"} {
+	for _, part := range []string{"", []string{"journal", "badger", "usage"}[n%3]} {
 		o.settleCalls()
 		o.end(o.chance.IntN(2) == 0)
 		copied, paid := o.copy(), o.paid

@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -367,5 +370,33 @@ func (b *backups) order(path, text string) {
 	b.row.t.Helper()
 	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
 		b.row.t.Fatal(err)
+	}
+}
+
+// TestBackupInterrupted: nothing is left of a backup that its operator ends.
+func TestBackupInterrupted(t *testing.T) {
+	t.Parallel()
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte("TGBACKU\x01"))
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}))
+	defer slow.Close()
+	dir := t.TempDir()
+	client := exec.Command(harness.Binary(t), "backup", "--address", strings.TrimPrefix(slow.URL, "http://"), "--to", filepath.Join(dir, "slow.backup"))
+	client.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir+"/caddy", "XDG_CONFIG_HOME="+dir+"/caddy")
+	if err := client.Start(); err != nil {
+		t.Fatal(err)
+	}
+	files := func() []string {
+		found, _ := filepath.Glob(filepath.Join(dir, "slow.backup*"))
+		return found
+	}
+	eventually(t, "the backup begins", time.Minute, func() bool { return len(files()) == 1 })
+	if err := client.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Wait(); err == nil || len(files()) > 0 {
+		t.Errorf("it ended with %v and left %v", err, files())
 	}
 }

@@ -1,12 +1,16 @@
 package cli
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -80,15 +84,17 @@ func makeBackup(s *session, to, since string, settle, quiet bool) error {
 	return s.show(report, func() { showBackups(s, []backupReport{report}) })
 }
 
-// fetchBackup leaves a whole file or none.
+// fetchBackup leaves a whole file or none, also where it is interrupted.
 func (s *session) fetchBackup(path, to string, quiet bool) (report backupReport, err error) {
+	ctx, stop := signal.NotifyContext(cmp.Or(s.cmd.Context(), context.Background()), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	temp := to + ".tmp"
 	defer func() {
 		if err != nil {
 			os.Remove(temp)
 		}
 	}()
-	if err := s.download(path, temp, quiet); err != nil {
+	if err := s.download(ctx, path, temp, quiet); err != nil {
 		return report, err
 	}
 	if report, err = readBackup(temp, nil); err != nil {
@@ -103,8 +109,8 @@ func (s *session) fetchBackup(path, to string, quiet bool) (report backupReport,
 }
 
 // download writes what the gateway answers to a file, as it comes.
-func (s *session) download(path, temp string, quiet bool) error {
-	response, err := s.open(s.cmd.Context(), request{method: "GET", path: path})
+func (s *session) download(ctx context.Context, path, temp string, quiet bool) error {
+	response, err := s.open(ctx, request{method: "GET", path: path})
 	if err != nil {
 		return err
 	}
