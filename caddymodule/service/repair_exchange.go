@@ -40,13 +40,15 @@ func (r *repair) swap(name string) error {
 }
 
 // keptAs is a free name for what is replaced.
-func (r *repair) keptAs(path string) string {
-	name := path + ".damaged-" + r.stamp
+func (r *repair) keptAs(path string) string { return freeName(path + ".damaged-" + r.stamp) }
+
+func freeName(path string) string {
+	name := path
 	for n := 2; ; n++ {
 		if _, err := os.Lstat(name); err != nil {
 			return name
 		}
-		name = fmt.Sprintf("%s.damaged-%s-%d", path, r.stamp, n)
+		name = fmt.Sprintf("%s-%d", path, n)
 	}
 }
 
@@ -110,7 +112,7 @@ func finishExchange(dir string) error {
 	if _, err := os.Lstat(path + oldSuffix); err == nil {
 		to := path
 		if _, err := os.Lstat(path); err == nil { // the new one is in its place
-			to = path + ".damaged-before"
+			to = freeName(path + ".damaged-before")
 		}
 		if err := os.Rename(path+oldSuffix, to); err != nil {
 			return err

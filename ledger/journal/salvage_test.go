@@ -55,7 +55,7 @@ func TestSalvage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for at := 0; at < len(whole); at += 61 {
+		for at := 0; at < len(whole); at += 197 {
 			changed := bytes.Clone(whole)
 			changed[at] ^= 0x40
 			if err := os.WriteFile(path, changed, 0o600); err != nil {
