@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tallygate/tallygate/billing"
+	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger/backup"
 )
@@ -105,7 +106,7 @@ func (s *session) fetchBackup(path, to string, quiet bool) (report backupReport,
 	}
 	failpoint.Hit("backup/renamed")
 	report.File = to
-	return report, syncFolder(filepath.Dir(to))
+	return report, durable.SyncDir(filepath.Dir(to))
 }
 
 // download writes what the gateway answers to a file, as it comes.
@@ -173,12 +174,4 @@ func showBackups(s *session, all []backupReport) {
 			"Records", number(b.Records), "Sealed files", number(b.Files), "Bytes", number(b.Bytes),
 			"Head", fmt.Sprintf("%d %x", b.Head.Seq, b.Head.Hash[:]))
 	}
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/tallygate/tallygate/billing"
+	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger/badgerstore"
 	"github.com/tallygate/tallygate/ledger/journal"
@@ -98,31 +99,19 @@ func (a *appender) wait() error {
 	return err
 }
 
-// syncDir makes the names in a folder durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	if err = errors.Join(d.Sync(), d.Close()); err == nil {
-		failpoint.SyncedDir(dir)
-	}
-	return err
-}
-
 // syncTree makes all names and files below a folder durable.
 func syncTree(dir string) error {
 	return filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
+		if entry.IsDir() {
+			return durable.SyncDir(path)
+		}
 		f, err := os.Open(path)
 		if err != nil {
 			return err
 		}
-		if err = errors.Join(f.Sync(), f.Close()); err == nil && entry.IsDir() {
-			failpoint.SyncedDir(path)
-		}
-		return err
+		return errors.Join(f.Sync(), f.Close())
 	})
 }

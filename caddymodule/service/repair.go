@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/billing"
+	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/ledger/journal"
@@ -184,15 +185,15 @@ func (r *repair) act() (made billing.Rebuilt, err error) {
 	if err := os.Remove(r.path(repairMark)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return made, err
 	}
-	return made, syncDir(r.Dir)
+	return made, durable.SyncDir(r.Dir)
 }
 
 func (r *repair) mark() error {
-	if err := replaceFile(r.path(repairMark), []byte("a repair is under way, or was broken off\n")); err != nil {
+	if err := durable.Replace(r.path(repairMark), []byte("a repair is under way, or was broken off\n")); err != nil {
 		return err
 	}
 	failpoint.Hit("repair/marked")
-	return syncDir(r.Dir)
+	return durable.SyncDir(r.Dir)
 }
 
 // fold records what is lost, and makes badger.new.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/billing"
+	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/meter/intent"
 	"github.com/tallygate/tallygate/meter/tally"
 )
@@ -114,5 +115,5 @@ func (r *repair) moveAway(name string) error {
 		}
 	}
 	r.kept = append(r.kept, kept)
-	return errors.Join(os.Rename(path, kept), syncDir(filepath.Dir(path)))
+	return errors.Join(os.Rename(path, kept), durable.SyncDir(filepath.Dir(path)))
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/failpoint"
 )
 
@@ -21,13 +22,13 @@ func (r *repair) swap(name string) error {
 	}
 	failpoint.Hit("repair/built-" + name)
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(os.Rename(path+".new", path), syncDir(r.Dir))
+		return errors.Join(os.Rename(path+".new", path), durable.SyncDir(r.Dir))
 	}
 	// For a moment the new one has the name under which the old one will be kept.
 	if err := os.Rename(path+".new", kept); err != nil {
 		return err
 	}
-	if err := syncDir(r.Dir); err != nil {
+	if err := durable.SyncDir(r.Dir); err != nil {
 		return err
 	}
 	failpoint.Hit("repair/swapping-" + name)
@@ -36,7 +37,7 @@ func (r *repair) swap(name string) error {
 	}
 	failpoint.Hit("repair/swapped-" + name)
 	r.kept = append(r.kept, kept)
-	return syncDir(r.Dir)
+	return durable.SyncDir(r.Dir)
 }
 
 // keptAs is a free name for what is replaced.
@@ -72,16 +73,16 @@ var atomicExchange = renameExchange
 func slowExchange(a, b string) error {
 	dir := filepath.Dir(a)
 	mark := filepath.Join(dir, exchangeMark)
-	if err := replaceFile(mark, []byte(filepath.Base(a)+"\n")); err != nil {
+	if err := durable.Replace(mark, []byte(filepath.Base(a)+"\n")); err != nil {
 		return err
 	}
 	steps := []func() error{
-		func() error { return syncDir(dir) },
+		func() error { return durable.SyncDir(dir) },
 		func() error { return os.Rename(a, a+oldSuffix) },
 		func() error { failpoint.Hit("repair/between"); return os.Rename(b, a) },
-		func() error { return syncDir(dir) },
+		func() error { return durable.SyncDir(dir) },
 		func() error { return os.Rename(a+oldSuffix, b) },
-		func() error { return syncDir(dir) },
+		func() error { return durable.SyncDir(dir) },
 		func() error { return os.Remove(mark) },
 	}
 	for _, step := range steps {
@@ -89,7 +90,7 @@ func slowExchange(a, b string) error {
 			return fmt.Errorf("exchanging %s and %s: %w", a, b, err)
 		}
 	}
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }
 
 const (
@@ -118,5 +119,5 @@ func finishExchange(dir string) error {
 			return err
 		}
 	}
-	return errors.Join(syncDir(dir), os.Remove(mark), syncDir(dir))
+	return errors.Join(durable.SyncDir(dir), os.Remove(mark), durable.SyncDir(dir))
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/billing"
+	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger/backup"
 	"github.com/tallygate/tallygate/ledger/journal"
@@ -62,7 +63,7 @@ func Restore(folder string, files []string, log *slog.Logger, progress Progress)
 		return made, err
 	}
 	failpoint.Hit("restore/renamed")
-	return made, syncDir(filepath.Dir(folder))
+	return made, durable.SyncDir(filepath.Dir(folder))
 }
 
 // beginBuild makes an empty folder, in place of what an earlier restore that was
@@ -107,7 +108,7 @@ func (r *restore) build(files []string) (made Restored, err error) {
 	failpoint.Hit("restore/read")
 	made.Ledger, err = rebuild(filepath.Join(r.dir, "badger"), filepath.Join(r.dir, "usage"), j, r.log, r.progress)
 	if err == nil && made.Header.Test { // its clock stands where the ledger last saw it
-		err = replaceFile(filepath.Join(r.dir, "clock"), []byte(made.Last.UTC().Format(time.RFC3339Nano)+"\n"))
+		err = durable.Replace(filepath.Join(r.dir, "clock"), []byte(made.Last.UTC().Format(time.RFC3339Nano)+"\n"))
 	}
 	return made, err
 }
