@@ -27,6 +27,9 @@ type clockInput struct {
 // settled, and calls and commands belong to the open hour until the clock has
 // passed its start again.
 func (e *Engine) AcceptClock(from, to int64) error {
+	if err := e.hasRoom(); err != nil {
+		return err
+	}
 	e.inputs.Lock()
 	defer e.inputs.Unlock()
 	rec, err := e.record(to, inputClock, clockInput{From: from, To: to})
@@ -50,11 +53,11 @@ func (e *Engine) foldClock(rec journal.Record) error {
 	return nil
 }
 
-// held reports whether releases wait, although something lives up to an instant
+// releasesHeld reports whether releases wait, although something lives up to an instant
 // (Unix seconds): where the wall clock is doubted, and where the instant lies
 // ahead of the clock, since the clock was put back. The input says so, for those
 // who fold it again.
-func (e *Engine) held(until int64) bool {
+func (e *Engine) releasesHeld(until int64) bool {
 	return until > e.Now()/int64(time.Second) || e.Doubted != nil && e.Doubted()
 }
 

@@ -123,7 +123,7 @@ func (e *Engine) accept(req Request, in commandInput) (Result, error) {
 	}
 	at := e.instant()
 	env := e.env(at)
-	in.Held = e.held(at / int64(time.Second))
+	in.Held = e.releasesHeld(at / int64(time.Second))
 	env.Floor = floorOf(e.Meta().Started, in.Held)
 	next, effects, err := e.judge(b, number, req.Command, env)
 	if err != nil {

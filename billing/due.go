@@ -96,7 +96,7 @@ func (e *Engine) due(until int64) error {
 	if err := e.hasRoom(); err != nil {
 		return err
 	}
-	if err := e.append(inputDue, dueInput{Until: until, Held: e.held(until)}); err != nil {
+	if err := e.append(inputDue, dueInput{Until: until, Held: e.releasesHeld(until)}); err != nil {
 		return err
 	}
 	failpoint.Hit("due/journalled")

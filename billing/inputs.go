@@ -53,7 +53,7 @@ type policyInput struct {
 	Realtime     bool   `json:"realtime,omitempty"`
 }
 
-// dueInput is an instant that the blocks live up to. See Engine.held.
+// dueInput is an instant that the blocks live up to. See Engine.releasesHeld.
 type dueInput struct {
 	Until int64 `json:"until"` // Unix seconds
 	Held  bool  `json:"held,omitempty"`
@@ -93,7 +93,7 @@ type commandInput struct {
 	Key     []byte          `json:"key,omitempty"`
 	Content []byte          `json:"content,omitempty"`
 	Command json.RawMessage `json:"command"`
-	Held    bool            `json:"held,omitempty"` // see Engine.held
+	Held    bool            `json:"held,omitempty"` // see Engine.releasesHeld
 }
 
 // periodInput names a sealed period. Since is the end of the period sealed
@@ -106,7 +106,7 @@ type periodInput struct {
 	Hash   []byte `json:"hash,omitempty"`
 	Lines  int    `json:"lines,omitempty"`
 	Billed uint64 `json:"billed,omitempty"`
-	Held   bool   `json:"held,omitempty"` // see Engine.held
+	Held   bool   `json:"held,omitempty"` // see Engine.releasesHeld
 }
 
 // rulesVersion numbers the rules by which inputs are folded. A release that

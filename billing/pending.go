@@ -14,7 +14,7 @@ type pendingInput struct {
 	seq     uint64
 	policy  account.Policy
 	started int64           // see ledger.Meta
-	held    bool            // see Engine.held
+	held    bool            // see Engine.releasesHeld
 	blocks  map[uint32]bool // that it concerns
 	apply   func(*block) error
 	end     func() // once every block has it; may be nil

@@ -182,7 +182,7 @@ func (e *Engine) Preview(id string, cmd account.Command, at int64) (account.Effe
 		r.SetHeld(held)
 	}
 	env := e.env(at)
-	env.Floor = floorOf(e.Meta().Started, e.held(min(at, e.instant())/int64(time.Second)))
+	env.Floor = floorOf(e.Meta().Started, e.releasesHeld(min(at, e.instant())/int64(time.Second)))
 	return account.Do(a.Clone(), cmd, env)
 }
 

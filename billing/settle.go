@@ -61,7 +61,7 @@ func (e *Engine) Settle(start, length int64, counts []account.Count) error {
 		return err
 	}
 	failpoint.Hit("settle/sealed")
-	in.Since, in.Held = e.Meta().Settled, e.held(start+length)
+	in.Since, in.Held = e.Meta().Settled, e.releasesHeld(start+length)
 	err = e.append(inputPeriod, in)
 	failpoint.Hit("settle/journalled")
 	e.sealed = nil
@@ -101,7 +101,7 @@ func (e *Engine) reach(until int64) error {
 		if err := e.hasRoom(); err != nil {
 			return err
 		}
-		if err := e.append(inputPeriod, periodInput{Since: e.Meta().Settled, Start: end - 1, Length: 1, Held: e.held(end)}); err != nil {
+		if err := e.append(inputPeriod, periodInput{Since: e.Meta().Settled, Start: end - 1, Length: 1, Held: e.releasesHeld(end)}); err != nil {
 			return err
 		}
 		if err := e.applyPending(); err != nil {

@@ -323,7 +323,7 @@ func (b *backups) checkForeign() {
 // left.
 func (b *backups) killedGateway(w *killTraffic) {
 	b.row.t.Helper()
-	b.order(b.orders, fmt.Sprintf("backup/record kill %d", 1+b.chance.IntN(20)))
+	b.order(b.orders, fmt.Sprint("backup/record", " kill ", 1+b.chance.IntN(20)))
 	out, err := b.Command("backup", "--address", b.Admin, "--to", "broken.backup")
 	if err == nil {
 		b.wrongf("a backup of a gateway that was killed says %s", out)
