@@ -17,8 +17,8 @@ var mutants = []mutant{
 
 	{"settle again what is settled", []edit{
 		{"caddymodule/service/recover.go",
-			`if f.Header().Start < s.engine.SettledUntil() || empty(f) {`,
-			`if empty(f) {`},
+			`		if settled || empty(f) {`,
+			`		if empty(f) {`},
 		{"billing/settle.go",
 			`	if start < settled {`,
 			`	if false {`}},
