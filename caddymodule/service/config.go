@@ -36,7 +36,8 @@ type Config struct {
 	Settings
 	Logger *slog.Logger
 
-	wallShift func() time.Duration // see meter.NewShiftedClock; nil = as the failpoints say
+	wallShift func() time.Duration             // see meter.NewWallClock; nil = as the failpoints say
+	free      func(dir string) (uint64, error) // tests fill the disk with it
 }
 
 // Settings may change while the gateway runs.

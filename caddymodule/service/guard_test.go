@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,10 +26,17 @@ import (
 // calls are counted, and all goes on when there is room.
 func TestBelowTheReserve(t *testing.T) {
 	c := testConfig(t, t.TempDir())
+	var full atomic.Bool
 	c.Reserve = MinReserve
+	c.free = func(dir string) (uint64, error) {
+		if full.Load() {
+			return MinReserve, nil // the ledger could still be written, by its own measure
+		}
+		return ballast.Free(dir)
+	}
 	s := open(t, c)
 	k := customer(t, s, "acme", "10.00")
-	s.guard.reserve = 1 << 60
+	full.Store(true)
 	topUp := billing.Request{Key: "k", Account: "acme", Command: &account.TopUp{Amount: "1.00", Reference: "r"}}
 	_, err := s.engine.Do(topUp)
 	if !errors.Is(err, ledger.ErrNoSpace) || !strings.Contains(err.Error(), c.Dir) || !strings.Contains(err.Error(), "enlarge the disk") {
@@ -43,7 +51,7 @@ func TestBelowTheReserve(t *testing.T) {
 	if p := s.Status().Problems; len(p) != 1 || !strings.Contains(p[0], "disk below the reserve") {
 		t.Errorf("problems %q", p)
 	}
-	s.guard.reserve = MinReserve
+	full.Store(false)
 	if err := s.Advance(context.Background(), s.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +138,9 @@ func serveOnAFullDisk(t *testing.T, dir string, kill bool) {
 	if _, err := s.engine.Do(topUp); !errors.Is(err, ledger.ErrNoSpace) {
 		t.Fatalf("a command: %v", err)
 	}
+	s.guard.mu.Lock()
 	s.guard.opened = time.Now().Add(-time.Minute)
+	s.guard.mu.Unlock()
 	s.guard.tick()
 	fmt.Println("five calls are counted")
 	if kill {
