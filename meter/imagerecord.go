@@ -130,6 +130,13 @@ func (m *Meter) RecoverIntents() ([]account.ImageChange, error) {
 	return open, err
 }
 
+// HasIntents reports whether an earlier run left a file of them, as each does.
+// Call it before RecoverIntents, which makes one.
+func (m *Meter) HasIntents() bool {
+	_, err := os.Lstat(m.intentPath())
+	return err == nil
+}
+
 // ForgetIntents: what RecoverIntents returned is in the ledger.
 func (m *Meter) ForgetIntents() error {
 	log, err := m.intents()

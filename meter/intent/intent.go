@@ -15,6 +15,11 @@
 // and ends only reach the page cache, which outlives the process. A power cut may
 // take those written since the last Begin: a change is uncertain then that has
 // ended, or its hashes are not known.
+//
+// The file is made, durably, as long as its first record says, of zeros. A power
+// cut leaves zeros where a record was not durable, never a part of one, since no
+// sector holds a part. So a file that was cut, one that has anything else in it,
+// and one that lacks what a later record says was durable, was damaged.
 package intent
 
 import (
@@ -33,12 +38,12 @@ import (
 	"github.com/tallygate/tallygate/failpoint"
 )
 
-// ErrDamaged: a record in the middle of the file does not check. The others
+// ErrDamaged: a record does not check, or the file was cut. The other records
 // were read.
-var ErrDamaged = errors.New("damaged records")
+var ErrDamaged = errors.New("damaged")
 
 // compactAt is the size in bytes from which on the file is written anew with
-// what is still open, if that is much less.
+// what is still open, if that is much less. The file is a multiple of it long.
 const compactAt = 1 << 20
 
 // Log is an open file of intents. Its methods may be called concurrently.
@@ -48,6 +53,7 @@ type Log struct {
 	path    string
 	file    *os.File
 	size    int64 // where the next record goes
+	room    int64 // how long the file is
 	next    uint64
 	open    map[uint64]entry
 	old     []uint64 // open since before this process, until Forget
@@ -71,11 +77,15 @@ type entry struct {
 func Open(path string) (*Log, []account.ImageChange, error) {
 	l := &Log{path: path, open: make(map[uint64]entry), next: 1, stale: true} // it may be in the page cache only
 	data, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("intents of an earlier run: %w", err)
+	var damaged int
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = l.rewrite()
+	case err == nil:
+		damaged = l.read(data)
+		l.file, err = os.OpenFile(path, os.O_RDWR, 0o600)
 	}
-	damaged := l.read(data)
-	if l.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+	if err != nil {
 		return nil, nil, fmt.Errorf("file of intents: %w", err)
 	}
 	for id := range l.open {
@@ -89,7 +99,7 @@ func Open(path string) (*Log, []account.ImageChange, error) {
 		open = append(open, c)
 	}
 	if damaged > 0 {
-		return l, open, fmt.Errorf("%s: %w: %d", path, ErrDamaged, damaged)
+		return l, open, fmt.Errorf("%s: %w in %d places", path, ErrDamaged, damaged)
 	}
 	return l, open, nil
 }
@@ -181,12 +191,36 @@ func (l *Log) append(r record) error {
 	if err := failpoint.Fail("intent/append"); err != nil {
 		return fmt.Errorf("file of intents: %w", err)
 	}
+	if err := l.grow(); err != nil {
+		return fmt.Errorf("file of intents: %w", err)
+	}
 	if _, err := l.file.WriteAt(b[:], l.size); err != nil {
 		return fmt.Errorf("file of intents: %w", err) // the next record goes over what was written of it
 	}
 	failpoint.Wrote(l.file, l.size, recordSize)
 	l.size += recordSize
 	l.written++
+	return nil
+}
+
+// grow makes room, durably, for one more record. It seldom does anything.
+func (l *Log) grow() error {
+	if l.size+recordSize <= l.room {
+		return nil
+	}
+	room := l.room + compactAt
+	if err := l.file.Truncate(room); err != nil {
+		return err
+	}
+	if err := syncTo(l.file, room); err != nil {
+		return err
+	}
+	head := record{kind: holds, id: uint64(room)}.encode(0)
+	if _, err := l.file.WriteAt(head[:], 0); err != nil {
+		return err
+	}
+	failpoint.Wrote(l.file, 0, recordSize)
+	l.room = room
 	return nil
 }
 
@@ -228,9 +262,12 @@ func syncTo(f *os.File, end int64) error {
 	return err
 }
 
-// rewrite replaces the file, durably, by one of what is open.
+// rewrite replaces the file, durably, by one of what is open. Whenever it is
+// killed, the old file is there or the new one.
 func (l *Log) rewrite() error {
-	var data []byte
+	room := (recordSize*int64(len(l.open)+2) + compactAt - 1) / compactAt * compactAt
+	head := record{kind: holds, id: uint64(room)}.encode(0)
+	data := head[:]
 	ids := make([]uint64, 0, len(l.open))
 	for id := range l.open {
 		ids = append(ids, id)
@@ -245,7 +282,10 @@ func (l *Log) rewrite() error {
 		return fmt.Errorf("file of intents: %w", err)
 	}
 	if _, err = file.Write(data); err == nil {
-		err = syncTo(file, int64(len(data)))
+		err = file.Truncate(room)
+	}
+	if err == nil {
+		err = syncTo(file, room)
 	}
 	failpoint.Hit("intent/rewriting")
 	if err == nil {
@@ -255,24 +295,38 @@ func (l *Log) rewrite() error {
 		return errors.Join(fmt.Errorf("file of intents: %w", err), file.Close())
 	}
 	old := l.file
-	l.file, l.size, l.safe, l.stale = file, int64(len(data)), int64(len(data)), true
-	if err := errors.Join(old.Close(), durable.SyncDir(filepath.Dir(l.path))); err != nil {
+	l.file, l.size, l.room, l.safe, l.stale = file, int64(len(data)), room, int64(len(data)), true
+	if old != nil {
+		err = old.Close()
+	}
+	if err = errors.Join(err, durable.SyncDir(filepath.Dir(l.path))); err != nil {
 		return fmt.Errorf("file of intents: %w", err)
 	}
 	l.durable, l.stale = l.written, false
 	return nil
 }
 
-// read takes up the records of an earlier run and returns how many were
-// damaged. What does not check and was not durable when a later record was
-// written, was being written: it is torn.
+// read takes up the records of an earlier run and returns in how many places
+// they were damaged.
 func (l *Log) read(data []byte) (damaged int) {
-	var bad []int
+	l.size, l.room = recordSize, int64(len(data))
+	if len(data) < recordSize {
+		return 1
+	}
+	if head, _, ok := decode([recordSize]byte(data)); !ok || head.kind != holds || head.id > uint64(len(data)) {
+		damaged++
+	}
+	var empty []int
 	safe := int64(0)
-	for at := 0; at+recordSize <= len(data); at += recordSize {
-		r, s, ok := decode([recordSize]byte(data[at:]))
+	for at := recordSize; at+recordSize <= len(data); at += recordSize {
+		b := [recordSize]byte(data[at:])
+		if b == [recordSize]byte{} { // not written, or lost in a power cut
+			empty = append(empty, at)
+			continue
+		}
+		r, s, ok := decode(b)
 		if !ok {
-			bad = append(bad, at)
+			damaged++
 			continue
 		}
 		safe = max(safe, s)
@@ -285,7 +339,7 @@ func (l *Log) read(data []byte) (damaged int) {
 			delete(l.open, r.id)
 		}
 	}
-	for _, at := range bad {
+	for _, at := range empty {
 		if int64(at) < safe {
 			damaged++
 		}
@@ -307,6 +361,7 @@ const (
 	begins recordKind = 1
 	named  recordKind = 2
 	ended  recordKind = 3
+	holds  recordKind = 4 // the first record: its number is how long the file is
 )
 
 const recordSize = 64
@@ -330,7 +385,7 @@ func (r record) encode(safe int64) (b [recordSize]byte) {
 }
 
 func decode(b [recordSize]byte) (r record, safe int64, ok bool) {
-	if crc32.Checksum(b[:60], table) != binary.LittleEndian.Uint32(b[60:]) || b[0] < byte(begins) || b[0] > byte(ended) {
+	if crc32.Checksum(b[:60], table) != binary.LittleEndian.Uint32(b[60:]) || b[0] < byte(begins) || b[0] > byte(holds) {
 		return r, 0, false
 	}
 	r.kind, r.change.Kind, r.entry.named = recordKind(b[0]), account.ImageChangeKind(b[1]), b[2] == 1

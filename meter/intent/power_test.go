@@ -18,7 +18,7 @@ import (
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for seed := range uint64(200) {
+	for seed := range uint64(50) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		path := filepath.Join(dir, fmt.Sprint(seed))
 		l, _ := open(t, path)
@@ -36,16 +36,16 @@ func TestPowerCut(t *testing.T) {
 				delete(begun, other)
 			}
 		}
-		now, safe := must[[]byte](t)(os.ReadFile(path)), l.safe
+		now, safe, end := must[[]byte](t)(os.ReadFile(path)), l.safe, l.size
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-		for cut := range 20 {
-			after := make([]byte, safe+random.Int64N(int64(len(now))-safe+1))
+		for cut := range 10 {
+			after := make([]byte, len(now)) // its length is durable
 			copy(after, now[:safe])
-			for at := safe; at < int64(len(after)); at = (at/512 + 1) * 512 {
+			for at := safe; at < end; at = (at/512 + 1) * 512 {
 				if random.IntN(2) == 0 {
-					copy(after[at:min((at/512+1)*512, int64(len(after)))], now[at:])
+					copy(after[at:(at/512+1)*512], now[at:])
 				}
 			}
 			torn := fmt.Sprint(path, "-", cut)

@@ -134,6 +134,9 @@ func Remove(path string) error {
 
 // Sweep deletes what a kill during Create left. Call it while nothing in the
 // folder is being created.
+//
+// A side file that has something in it had a mapped file, and no kill takes that
+// away first. It gets an empty one, which Open fills from it.
 func Sweep(dir string) error {
 	return eachFile(dir, func(stem, suffix string) error {
 		if suffix == mapSuffix {
@@ -141,6 +144,9 @@ func Sweep(dir string) error {
 		}
 		if _, err := os.Lstat(stem + mapSuffix); suffix != tmpSuffix && err == nil {
 			return nil
+		}
+		if info, err := os.Lstat(stem + suffix); suffix != tmpSuffix && err == nil && info.Size() > 0 {
+			return writeSynced(stem+mapSuffix, nil)
 		}
 		return os.Remove(stem + suffix)
 	})

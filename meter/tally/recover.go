@@ -3,6 +3,7 @@ package tally
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -65,10 +66,15 @@ func Open(cfg Config, path string) (*File, Report, error) {
 }
 
 func (f *File) resume() error {
-	if err := f.openFiles(); err != nil {
+	size, err := f.openFiles()
+	if err != nil {
 		return err
 	}
 	r := recovery{f: f}
+	if slots := size - mapHeaderBytes; slots < 0 || slots%chunkBytes != 0 {
+		r.cut = true
+		r.report.Faults = append(r.report.Faults, fmt.Errorf("%s: cut at %d", f.path, size))
+	}
 	for i := range r.found {
 		r.found[i] = readSideHeader(f.side.halves[i].file)
 	}
@@ -92,31 +98,36 @@ func (f *File) resume() error {
 	return nil
 }
 
-func (f *File) openFiles() (err error) {
+// openFiles returns the size that the mapped file had.
+func (f *File) openFiles() (size int64, err error) {
 	stem, ok := strings.CutSuffix(f.path, mapSuffix)
 	if !ok {
-		return fmt.Errorf("the name does not end in %s", mapSuffix)
+		return 0, fmt.Errorf("the name does not end in %s", mapSuffix)
 	}
 	if f.slots.file, err = os.OpenFile(f.path, os.O_RDWR, 0); err != nil {
-		return err
+		return 0, err
 	}
 	if err := lock(f.slots.file); err != nil {
-		return err
+		return 0, err
+	}
+	st, err := f.slots.file.Stat()
+	if err != nil {
+		return 0, err
 	}
 	f.side.datasync = f.cfg.datasync
 	for i := range f.side.halves {
 		h := &f.side.halves[i]
 		if h.file, err = os.OpenFile(stem+sideSuffixes[i], os.O_RDWR|os.O_CREATE, 0o666); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	f.warning = weakFileSystem(f.slots.file)
 	if ok, err := reserve(f.slots.file, 0, mapHeaderBytes); err != nil {
-		return err
+		return 0, err
 	} else if !ok && f.warning == nil {
 		f.warning = fmt.Errorf("%s: the file system cannot allocate space ahead: a full disk may stop the process", f.path)
 	}
-	return durable.SyncDir(filepath.Dir(f.path))
+	return st.Size(), durable.SyncDir(filepath.Dir(f.path))
 }
 
 // recovery brings the mapped file and the side file together.
@@ -126,6 +137,7 @@ type recovery struct {
 	base     int  // the half that was active; -1 if none
 	rebooted bool // the mapped file may be older than the side file
 	closed   bool // Close wrote the side file last: it lacks nothing
+	cut      bool // the mapped file was shorter than it is made
 	marks    []mark
 	report   Report
 }
@@ -143,7 +155,7 @@ const (
 // identify finds out which tally this is and drops side files of another.
 func (r *recovery) identify() error {
 	b := make([]byte, headerBytes)
-	if _, err := r.f.slots.file.ReadAt(b, 0); err != nil {
+	if _, err := r.f.slots.file.ReadAt(b, 0); err != nil && err != io.EOF {
 		return err
 	}
 	h, err := decodeHeader(b, mapMagic)
@@ -234,8 +246,31 @@ func (r *recovery) readSides() error {
 		}
 	}
 	s.active = max(r.base, 0)
+	r.clearStrays()
 	r.judge()
 	return nil
+}
+
+// clearStrays empties what is damaged among slots that were never used. Slots
+// are given in order, so it is no slot unless it follows one directly.
+func (r *recovery) clearStrays() {
+	used := 0
+	for n, m := range r.marks {
+		if m&(isLive|isCounted) != 0 {
+			used = n + 1
+		}
+	}
+	for used < len(r.marks) && r.marks[used] != 0 {
+		used++
+	}
+	for n := used; n < len(r.marks); n++ {
+		if r.marks[n] == 0 {
+			continue
+		}
+		r.f.slots.slot(uint32(n)).store(image{})
+		r.marks[n] = 0
+		r.report.Faults = append(r.report.Faults, fmt.Errorf("%s: slot %d was never used, and not empty", r.f.path, n))
+	}
 }
 
 // judge decides how far the mapped file can be trusted to be the newer one.
@@ -255,6 +290,9 @@ func (r *recovery) judge() {
 			h.powerLosses++
 			h.skipped += base.skipped
 		}
+	}
+	if r.cut {
+		h.skipped++
 	}
 	r.report.PowerLosses, r.report.SideSkipped = int(h.powerLosses), int(h.skipped)
 }
