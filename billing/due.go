@@ -80,6 +80,9 @@ func (d *dueIndex) until(until int64, yield func(block uint32)) {
 func (e *Engine) Due(until int64) error {
 	e.settleLock.Lock()
 	defer e.settleLock.Unlock()
+	if err := e.sound(); err != nil {
+		return err
+	}
 	meta := e.Meta()
 	settled := max(meta.Created, meta.Settled, e.emptyUntil)
 	return e.due(min(until, rating.HourEnd(settled, e.Zone)-1))

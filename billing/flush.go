@@ -137,8 +137,19 @@ func (e *Engine) collectMeta() (ledger.Step, bool) {
 // Refusing is why no command is accepted at present, nil where they are.
 func (e *Engine) Refusing() error { return e.writable() }
 
+// sound refuses what would be of no use once the ledger serves nothing any more.
+func (e *Engine) sound() error {
+	if err := e.Store.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
 // writable refuses inputs that could not be recorded, or not be folded.
 func (e *Engine) writable() error {
+	if err := e.sound(); err != nil {
+		return err
+	}
 	if err := e.hasRoom(); err != nil { // it says what to do
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -110,7 +109,7 @@ func (e *Engine) replayHours(ctx context.Context, number uint32, r *Replay, unti
 		if _, gone := lost[rec.Seq]; gone || in.File == "" || in.Start < start || in.Start >= min(end, until) {
 			continue
 		}
-		debit, err := e.replayHour(number, in, &month, r)
+		debit, err := e.replayHour(number, rec.Seq, in, &month, r)
 		if err == nil {
 			sum, err = sum.Add(debit)
 		}
@@ -122,16 +121,12 @@ func (e *Engine) replayHours(ctx context.Context, number uint32, r *Replay, unti
 }
 
 // replayHour adds a sealed file's calls to the month.
-func (e *Engine) replayHour(number uint32, in periodInput, month *rating.Accrual, r *Replay) (debit money.Amount, err error) {
-	file, err := usage.Open(filepath.Join(e.UsageDir, in.File))
+func (e *Engine) replayHour(number uint32, seq uint64, in periodInput, month *rating.Accrual, r *Replay) (debit money.Amount, err error) {
+	file, err := e.openSealed(in, seq)
 	if err != nil {
 		return 0, err
 	}
-	info := file.Info()
-	if info.Hash != [32]byte(in.Hash) {
-		return 0, fmt.Errorf("%w: sealed file %s is not the one that the journal names", ledger.ErrDamaged, in.File)
-	}
-	h := callsOf(file, number, slices.Index(info.Header.Operations, r.Operation))
+	h := callsOf(file, number, slices.Index(file.Info().Header.Operations, r.Operation))
 	if h == (rating.Hour{}) {
 		return 0, nil
 	}

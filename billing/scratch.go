@@ -79,6 +79,9 @@ func (s *scratch) Commit(step ledger.Step) error {
 	return nil
 }
 
+// Err implements ledger.Store.
+func (s *scratch) Err() error { return nil }
+
 // Meta implements ledger.Store.
 func (s *scratch) Meta() (ledger.Meta, error) {
 	if s.meta.ID == "" {

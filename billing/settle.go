@@ -35,6 +35,9 @@ type sealedPeriod struct {
 func (e *Engine) Settle(start, length int64, counts []account.Count) error {
 	e.settleLock.Lock()
 	defer e.settleLock.Unlock()
+	if err := e.sound(); err != nil {
+		return err
+	}
 	settled := e.Meta().Settled
 	if start == e.lastSealed && start < settled { // sealed before, and then something failed
 		return e.applyPending()
@@ -76,6 +79,9 @@ func (e *Engine) Settle(start, length int64, counts []account.Count) error {
 func (e *Engine) Reach(until int64) error {
 	e.settleLock.Lock()
 	defer e.settleLock.Unlock()
+	if err := e.sound(); err != nil {
+		return err
+	}
 	return e.reach(until)
 }
 
@@ -173,19 +179,30 @@ func (e *Engine) openPeriod(rec journal.Record) error {
 }
 
 // sealedFile is the file that a period names, as it was sealed.
-func (e *Engine) sealedFile(rec journal.Record, in periodInput) (file *usage.File, err error) {
-	file = e.sealed
-	if file == nil {
-		e.unflushed += in.Lines
-		if file, err = usage.Open(filepath.Join(e.UsageDir, in.File)); err != nil {
-			return nil, fmt.Errorf("sealed file %s: %w: %s", in.File, err, ledger.WayOut)
-		}
+func (e *Engine) sealedFile(rec journal.Record, in periodInput) (*usage.File, error) {
+	if e.sealed != nil {
+		return e.sealed, checkSealed(e.sealed, in, rec.Seq)
 	}
-	if info := file.Info(); info.Hash != [32]byte(in.Hash) {
-		return nil, fmt.Errorf("%w: sealed file %s is not the one that journal record %d names: its hash is %x: %s",
-			ledger.ErrDamaged, in.File, rec.Seq, info.Hash, ledger.WayOut)
+	e.unflushed += in.Lines
+	return e.openSealed(in, rec.Seq)
+}
+
+// openSealed reads the sealed file of a journal record.
+func (e *Engine) openSealed(in periodInput, seq uint64) (*usage.File, error) {
+	file, err := usage.Open(filepath.Join(e.UsageDir, in.File))
+	if err != nil {
+		return nil, fmt.Errorf("sealed file %s: %w: %s", in.File, err, ledger.WayOut)
 	}
-	return file, nil
+	return file, checkSealed(file, in, seq)
+}
+
+// checkSealed refuses a sealed file that is not the one of a journal record.
+func checkSealed(file *usage.File, in periodInput, seq uint64) error {
+	if hash := file.Info().Hash; hash != [32]byte(in.Hash) {
+		return fmt.Errorf("%w: sealed file %s is not the one that journal record %d names: its hash is %x, and must be %x: %s",
+			usage.ErrDamaged, in.File, seq, hash, in.Hash, ledger.WayOut)
+	}
+	return nil
 }
 
 // closesMonth reports whether a month ends with the period. That is for every

@@ -12,7 +12,10 @@
 //   - A block's Folded never goes back: a Step that would is refused with
 //     ErrStale and changes nothing.
 //   - What is read is what was written: every value carries a check, and one
-//     that fails is ErrDamaged, never a wrong number.
+//     that fails is ErrDamaged, never a wrong number, nor an older one, nor
+//     ErrNotFound. From then on everything else is ErrDamaged too.
+//   - A ledger that lost what was committed last opens as the older one that it
+//     then is. One that lost anything else does not open.
 //   - Reads see committed steps only, and may run beside Commit. An iteration
 //     shows the ledger as it stood when it began, and may be left at any point.
 //     Commits are serialised by the Store.
@@ -33,7 +36,8 @@ var (
 	ErrNotFound = errors.New("not in the ledger")
 	// ErrStale: the step is older than what the ledger holds.
 	ErrStale = errors.New("step is older than the ledger")
-	// ErrDamaged: a stored value fails its check.
+	// ErrDamaged: a stored value fails its check, or something is not there that
+	// was committed. Repair says what to do.
 	ErrDamaged = errors.New("ledger damaged")
 	// ErrTooLarge: the step does not fit one transaction and nothing of it is
 	// there. Split it by blocks.
@@ -106,6 +110,9 @@ type Store interface {
 	Pictures(account, instance uint32) iter.Seq2[account.Image, error]
 	// Commit makes one step of the fold.
 	Commit(Step) error
+	// Err returns why nothing is served any more, or nil: ErrDamaged,
+	// ErrUnknownOutcome or ErrClosed. It may change from nil at any time.
+	Err() error
 	Close() error
 }
 

@@ -52,6 +52,7 @@ var sentinels = []struct {
 	word   string
 }{
 	{billing.ErrOtherContent, http.StatusConflict, "idempotency-conflict"},
+	{ledger.ErrDamaged, http.StatusServiceUnavailable, "ledger-damaged"},
 	{ledger.ErrNoSpace, http.StatusInsufficientStorage, "disk-full"},
 	{billing.ErrUnavailable, http.StatusServiceUnavailable, "ledger-unavailable"},
 	{ledger.ErrUnknownOutcome, http.StatusServiceUnavailable, "ledger-unavailable"}, // until it is open again
@@ -102,10 +103,10 @@ func problemOf(err error) *Problem {
 	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {
-			return wordedProblem(s.status, s.word, err.Error())
+			return wordedProblem(s.status, s.word, ledger.Mendable(err).Error())
 		}
 	}
-	return newProblem(http.StatusInternalServerError, ledger.Mendable(err).Error())
+	return newProblem(http.StatusInternalServerError, err.Error())
 }
 
 func wordedProblem(status int, word, detail string) *Problem {

@@ -32,7 +32,8 @@ func TestProblemOf(t *testing.T) {
 		{fmt.Errorf("%w: 2027", ErrClockBehind), 409, "clock-behind"},
 		{ErrNotDoubted, 409, "clock-not-suspended"},
 		{fmt.Errorf("%w: it is 2027", ErrOtherWall), 409, "other-wall-clock"},
-		{fmt.Errorf("reading: %w", ledger.ErrDamaged), 500, "internal"},
+		{fmt.Errorf("reading: %w", ledger.ErrDamaged), 503, "ledger-damaged"},
+		{fmt.Errorf("%w: %w", billing.ErrUnavailable, ledger.ErrDamaged), 503, "ledger-damaged"},
 	} {
 		p := problemOf(fmt.Errorf("wrapped: %w", test.err))
 		if p.Status != test.status || p.Type != ProblemType+test.word || p.Title == "" {

@@ -57,7 +57,7 @@ func readBack(dir string, made billing.Rebuilt, log *slog.Logger) error {
 	if err == nil && (meta.Folded != made.Head.Seq || highest != made.Meta.Accounts && len(made.PassedOver) == 0) {
 		err = fmt.Errorf("it ends with account %d and record %d, want %d and %d", highest, meta.Folded, made.Meta.Accounts, made.Head.Seq)
 	}
-	if err = errors.Join(err, store.Close(), store.Err()); err != nil { // closing waits for the check of all tables
+	if err = errors.Join(err, store.Verified(), store.Close()); err != nil {
 		return fmt.Errorf("reading the new ledger back: %w", err)
 	}
 	return nil

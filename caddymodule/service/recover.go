@@ -28,7 +28,9 @@ func foldedUntil(store ledger.Store) (uint64, error) {
 // earlier run left unsealed.
 func (s *Service) openMeter() error {
 	s.putCatalogs()
+	instances := false
 	err := s.engine.EachAccount(func(a *account.Account) bool {
+		instances = instances || len(a.Instances) > 0
 		s.meter.Load(meter.ViewOf(a))
 		s.herald.note(a)
 		for _, k := range a.Keys {
@@ -46,7 +48,7 @@ func (s *Service) openMeter() error {
 	if _, err = s.meter.Roll(s.clock.Now().Event); err != nil { // on_failure decides what becomes of calls
 		s.log.Error("there are no counters yet; it is tried again", "error", err)
 	}
-	if err := s.resumeImages(); err != nil {
+	if err := s.resumeImages(instances); err != nil {
 		return err
 	}
 	if s.doubted() {
@@ -56,9 +58,13 @@ func (s *Service) openMeter() error {
 }
 
 // resumeImages records as uncertain what adds and deletes of an earlier run may
-// have done (D28).
-func (s *Service) resumeImages() error {
+// have done (D28). A ledger that has instances has the file of them.
+func (s *Service) resumeImages(instances bool) error {
+	lost := instances && !s.meter.HasIntents()
 	changes, err := s.meter.RecoverIntents()
+	if lost && err == nil {
+		err = fmt.Errorf("%w: the file was not there", intent.ErrDamaged)
+	}
 	switch {
 	case errors.Is(err, intent.ErrDamaged):
 		s.log.Error("the record of adds and deletes of an earlier run is damaged: reconcile the instances that had any", "error", err)
@@ -107,7 +113,7 @@ func (s *Service) resumeTallies() (err error) {
 		if !settled { // else nothing of it is missed
 			s.complain(path, report)
 		}
-		if settled || empty(f) {
+		if settled || empty(f) || s.ahead(f) {
 			failpoint.Hit("recover/settled-tally")
 			if err := errors.Join(f.Close(), f.Remove()); err != nil {
 				return err
@@ -128,22 +134,39 @@ func (s *Service) resumeTallies() (err error) {
 	return nil
 }
 
+// damagesTold is how many damaged counters of a file the log names.
+const damagesTold = 20
+
 func (s *Service) complain(path string, report tally.Report) {
+	for _, fault := range report.Faults {
+		s.log.Error("counters of an earlier run were damaged, and have been put right as far as they go", "file", path, "error", fault)
+	}
 	if report.LowerBound() {
 		s.log.Error("counters of an earlier run may be too low: the machine lost power, or the file was damaged", "file", path)
 	}
-	for _, d := range report.Damaged {
+	for i, d := range report.Damaged {
+		if i == damagesTold {
+			s.log.Error("more counters were damaged", "file", path, "counters", len(report.Damaged)-i)
+			break
+		}
 		s.log.Error("a counter was damaged", "file", path, "damage", fmt.Sprint(d))
 	}
 }
 
-func empty(f *tally.File) bool {
+func empty(f *tally.File) bool { return counted(f) == 0 && len(f.Damaged()) == 0 }
+
+// ahead reports whether a tally was made ahead of its time and nothing is counted
+// in it: what is damaged in it counted nothing either, and it must not end the
+// period before its time.
+func (s *Service) ahead(f *tally.File) bool {
+	return counted(f) == 0 && f.Header().Start > s.clock.Now().Event/int64(time.Second)
+}
+
+func counted(f *tally.File) (calls uint64) {
 	for _, c := range f.Each() {
-		if c.Calls > 0 {
-			return false
-		}
+		calls += c.Calls
 	}
-	return len(f.Damaged()) == 0
+	return calls
 }
 
 // putCatalogs tells the meter which operations each price book has.

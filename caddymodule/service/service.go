@@ -24,7 +24,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -127,9 +126,6 @@ func (s *Service) openLedger() (err error) {
 		return err
 	}
 	if s.store, err = badgerstore.Open(badgerstore.Config{Dir: s.path("badger"), Reserve: s.config.Reserve, Logger: s.log}); err != nil {
-		if !errors.Is(err, ledger.ErrNoSpace) && !errors.Is(err, fs.ErrPermission) {
-			err = ledger.Mendable(fmt.Errorf("%w: %w", ledger.ErrDamaged, err))
-		}
 		return fmt.Errorf("opening the ledger: %w", err)
 	}
 	failpoint.Hit("recover/opened")

@@ -110,3 +110,21 @@ func sizeOf(b *testing.B, dir string) (total int64) {
 	}
 	return total
 }
+
+// BenchmarkCommit commits small steps, one after the other.
+func BenchmarkCommit(b *testing.B) {
+	s, err := Open(Config{Dir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	block, _ := benchBlock(1, 1)
+	for n := uint32(1); b.Loop(); n++ {
+		block.Folded = uint64(n)
+		step := movement(n)
+		step.Blocks = []ledger.Block{block}
+		if err := s.Commit(step); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -13,10 +13,10 @@ import (
 // Commit implements ledger.Store. A step is one transaction, of at most about
 // 2.4 MB or 26,000 values: a larger one is refused with ledger.ErrTooLarge.
 func (s *Store) Commit(step ledger.Step) error {
-	return s.transact(func(txn *badger.Txn) error { return write(txn, step) })
+	return s.transact(func(w *writer) { w.step(step) })
 }
 
-func (s *Store) transact(write func(*badger.Txn) error) error {
+func (s *Store) transact(write func(*writer)) error {
 	s.commits.Lock()
 	defer s.commits.Unlock()
 	s.gate.RLock()
@@ -25,15 +25,23 @@ func (s *Store) transact(write func(*badger.Txn) error) error {
 	if stopped != nil {
 		return stopped
 	}
-	if err := s.room(s.cfg.Reserve); err != nil {
+	if err := s.Room(); err != nil {
 		return err
 	}
 	txn := s.db.NewTransaction(true)
 	defer txn.Discard()
-	if err := write(txn); err != nil {
+	w := writer{txn: txn, chain: s.chain}
+	write(&w)
+	next, err := w.end()
+	if err != nil {
+		s.noticed(err)
 		return definite(err)
 	}
-	return s.finish(txn)
+	if err := s.finish(txn); err != nil {
+		return err
+	}
+	s.chain = next
+	return nil
 }
 
 // commit is Badger's, which a test can let fail, before or after it is done.
@@ -62,9 +70,12 @@ func (s *Store) finish(txn *badger.Txn) error {
 		errors.Is(err, badger.ErrBlockedWrites), errors.Is(err, badger.ErrDBClosed):
 		return definite(err)
 	}
-	s.stopped = fmt.Errorf("%w: %w; open the ledger again", ledger.ErrUnknownOutcome, err)
-	s.cfg.Logger.Error("the ledger stops", "dir", s.cfg.Dir, "error", s.stopped)
-	return s.stopped
+	err = fmt.Errorf("%w: %w; open the ledger again", ledger.ErrUnknownOutcome, err)
+	if s.stopped == nil {
+		s.stopped = err
+		s.cfg.Logger.Error("the ledger stops", "dir", s.cfg.Dir, "error", err)
+	}
+	return err
 }
 
 // definite wraps the error of a commit of which nothing is there.
@@ -75,24 +86,12 @@ func definite(err error) error {
 	return fmt.Errorf("commit: %w", err)
 }
 
-// room refuses where fewer bytes are free. Badger writes through mapped files,
-// and a full disk under those is no error but SIGBUS.
-func (s *Store) room(need uint64) error {
-	free, err := s.cfg.free(s.cfg.Dir)
-	if err != nil {
-		return fmt.Errorf("free space of %s: %w", s.cfg.Dir, err)
-	}
-	if free < need {
-		return fmt.Errorf("%w: %d MiB free in %s, %d needed", ledger.ErrNoSpace, free>>20, s.cfg.Dir, need>>20)
-	}
-	return nil
-}
-
-// write puts a step into a transaction.
-func write(txn *badger.Txn, step ledger.Step) error {
-	w := writer{txn: txn}
+// step puts a step into the transaction.
+func (w *writer) step(step ledger.Step) {
 	if step.Meta != nil {
+		from := len(w.b)
 		w.set(metaKey, ledger.AppendMeta(w.b, *step.Meta))
+		w.chain.meta = checkOfValue(w.b[from:])
 	}
 	for _, b := range step.Blocks {
 		w.block(b)
@@ -107,7 +106,7 @@ func write(txn *badger.Txn, step ledger.Step) error {
 		w.set(answerKey(a.Key), ledger.AppendAnswer(w.b, a))
 	}
 	for _, b := range step.Books {
-		w.set(bookKey(b.Input), ledger.AppendBook(w.b, b))
+		w.book(b)
 	}
 	for id, number := range step.Accounts {
 		w.set(idKey(id), ledger.AppendNumber(w.b, id, number))
@@ -120,7 +119,6 @@ func write(txn *badger.Txn, step ledger.Step) error {
 			w.set(ownerKey(hash), ledger.AppendKeyOwner(w.b, hash, number))
 		}
 	}
-	return w.err
 }
 
 // more writes what happened to accounts besides movements.
@@ -149,9 +147,18 @@ func (w *writer) more(step ledger.Step) {
 // writer encodes all values into one growing buffer, which the transaction
 // refers to until it ends.
 type writer struct {
-	txn *badger.Txn
-	b   []byte
-	err error // the first one; nothing is written after it
+	txn   *badger.Txn
+	chain chain // what the ledger adds up to with what was written
+	b     []byte
+	err   error // the first one; nothing is written after it
+}
+
+// end numbers the commit.
+func (w *writer) end() (chain, error) {
+	if w.err != nil {
+		return chain{}, w.err
+	}
+	return w.chain.next(w.txn)
 }
 
 // set takes the buffer with the value appended.
@@ -169,28 +176,40 @@ func (w *writer) delete(key []byte) {
 	}
 }
 
+// old is the value that a key has so far.
+func (w *writer) old(key []byte) (value []byte, there bool) {
+	if w.err != nil {
+		return nil, false
+	}
+	value, err := lookup(w.txn, key)
+	if !errors.Is(err, ledger.ErrNotFound) {
+		w.err = err
+	}
+	return value, err == nil
+}
+
+func (w *writer) book(b ledger.PriceBook) {
+	key := bookKey(b.Input)
+	if _, there := w.old(key); !there {
+		w.chain.books++
+	}
+	w.set(key, ledger.AppendBook(w.b, b))
+}
+
 // block refuses to go back: inside the transaction, so that nothing comes
 // between.
 func (w *writer) block(b ledger.Block) {
-	if w.err != nil {
-		return
-	}
 	key := blockKey(b.Number)
-	value, err := lookup(w.txn, key)
-	if errors.Is(err, ledger.ErrNotFound) {
-		w.set(key, ledger.AppendBlock(w.b, b))
-		return
-	}
+	value, there := w.old(key)
 	var folded uint64
-	if err == nil {
-		folded, err = ledger.DecodeFolded(b.Number, value)
+	if there {
+		folded, w.err = ledger.DecodeFolded(b.Number, value)
+	} else {
+		w.chain.blocks++
 	}
-	if err == nil && b.Folded < folded {
-		err = fmt.Errorf("%w: block %d has folded input %d, the step is of %d", ledger.ErrStale, b.Number, folded, b.Folded)
+	if w.err == nil && b.Folded < folded {
+		w.err = fmt.Errorf("%w: block %d has folded input %d, the step is of %d", ledger.ErrStale, b.Number, folded, b.Folded)
 	}
-	if err != nil {
-		w.err = err
-		return
-	}
+	w.chain.folded += b.Folded - folded
 	w.set(key, ledger.AppendBlock(w.b, b))
 }

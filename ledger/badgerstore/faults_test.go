@@ -1,6 +1,7 @@
 package badgerstore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
@@ -49,11 +50,11 @@ func TestDiskGuard(t *testing.T) {
 	cfg := Config{Dir: t.TempDir(), free: func(string) (uint64, error) { return free.Load(), nil }}
 	s := mustOpen(t, cfg)
 	for n := uint32(1); n <= 3; n++ {
-		free.Store(defaultReserve)
+		free.Store(writeReserve)
 		if err := s.Commit(movement(n)); err != nil {
 			t.Fatal(err)
 		}
-		free.Store(defaultReserve - 1)
+		free.Store(writeReserve - 1)
 		if err := s.Commit(movement(n + 1)); !errors.Is(err, ledger.ErrNoSpace) {
 			t.Fatalf("%v is not ErrNoSpace", err)
 		}
@@ -61,6 +62,7 @@ func TestDiskGuard(t *testing.T) {
 			t.Fatalf("%d movements, %v", got, err)
 		}
 	}
+	free.Store(1 << 40)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +72,46 @@ func TestDiskGuard(t *testing.T) {
 	}
 	free.Store(openReserve)
 	mustOpen(t, cfg)
+}
+
+// TestCloseOnAFullDisk leaves everything to the log, and the folder locked.
+func TestCloseOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	var free atomic.Uint64
+	free.Store(1 << 40)
+	cfg := Config{Dir: t.TempDir(), free: func(string) (uint64, error) { return free.Load(), nil }}
+	s := mustOpen(t, cfg)
+	for n := uint32(1); n <= 50; n++ {
+		if err := s.Commit(movement(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := readFiles(t, cfg.Dir)
+	free.Store(writeReserve - 1)
+	if err := s.Room(); !errors.Is(err, ledger.ErrNoSpace) {
+		t.Fatalf("room: %v", err)
+	}
+	if err := errors.Join(s.Close(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	after := readFiles(t, cfg.Dir)
+	for name, content := range before {
+		if !bytes.Equal(content, after[name]) {
+			t.Errorf("%s was written", name)
+		}
+	}
+	if _, err := s.Meta(); !errors.Is(err, ledger.ErrClosed) {
+		t.Errorf("%v is not ErrClosed", err)
+	}
+	free.Store(1 << 40)
+	if again, err := Open(cfg); err == nil {
+		again.Close()
+		t.Error("opened beside the database that was left")
+	}
+	cfg.Dir = after.folder(t) // as the next process finds it
+	if n, err := countMovements(mustOpen(t, cfg)); n != 50 || err != nil {
+		t.Errorf("%d movements, %v", n, err)
+	}
 }
 
 func TestRealDiskHasSpace(t *testing.T) {
@@ -127,58 +169,6 @@ func TestDefiniteFailure(t *testing.T) {
 	if err := s.Commit(movement(1)); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// TestDamagedTables flips bits all over a table. No read may give a wrong
-// value, and the background check must find what reads do not.
-func TestDamagedTables(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	s := mustOpen(t, Config{Dir: dir})
-	for n := uint32(1); n <= 100; n++ {
-		if err := s.Commit(movement(n)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.Close()
-	tables, _ := filepath.Glob(filepath.Join(dir, "*.sst"))
-	if len(tables) != 1 {
-		t.Fatalf("%d tables", len(tables))
-	}
-	good, err := os.ReadFile(tables[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := map[bool]int{}
-	for at := 7; at < len(good); at += len(good) / 40 {
-		bad := append([]byte{}, good...)
-		bad[at] ^= 1 << (at % 8)
-		if err := os.WriteFile(tables[0], bad, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		found[readDamaged(t, dir)]++
-	}
-	if found[true] < 20 {
-		t.Errorf("reads found only %d of %d", found[true], found[true]+found[false])
-	}
-}
-
-// readDamaged reads a damaged ledger and reports whether the reads showed it.
-func readDamaged(t *testing.T, dir string) (shown bool) {
-	s, err := Open(Config{Dir: dir})
-	if err != nil {
-		return true
-	}
-	defer s.Close()
-	n, err := countMovements(s)
-	if err != nil && !errors.Is(err, ledger.ErrDamaged) {
-		t.Error(err)
-	}
-	<-s.verified
-	if !errors.Is(s.Err(), ledger.ErrDamaged) {
-		t.Errorf("the background check found nothing: %v; %d movements were read, %v", s.Err(), n, err)
-	}
-	return err != nil
 }
 
 // TestValueUnderAnotherKey exchanges two values inside Badger, which for Badger
@@ -265,5 +255,25 @@ func TestCloseWaitsForIterations(t *testing.T) {
 	}
 	if err := <-closed; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestReserveGrowsWithTheTables, as far as Badger merges them at once.
+func TestReserveGrowsWithTheTables(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, test := range []struct{ tables, want int64 }{{0, 64 << 20}, {10 << 20, 74 << 20}, {1 << 30, 640 << 20}} {
+		path := filepath.Join(dir, "000001.sst")
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, test.tables)); err != nil {
+			t.Fatal(err)
+		}
+		s := &Store{cfg: Config{Dir: dir}}
+		if got := s.reserve(); got != uint64(test.want) {
+			t.Errorf("%d bytes of tables: reserve %d, want %d", test.tables, got, test.want)
+		}
+		s.cfg.Reserve = 5
+		if got := s.reserve(); got != 5 {
+			t.Errorf("set to 5: %d", got)
+		}
 	}
 }

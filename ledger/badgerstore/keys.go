@@ -23,7 +23,14 @@ import (
 //	t/ customer                trial
 //	x/ account, instance, product                        pictures of a product
 //	y/ account, instance, product, generation, picture   a picture
-var metaKey = []byte("meta")
+//	z                          what the ledger adds up to, see chain
+//	z/ slot                    number of a commit
+var (
+	metaKey  = []byte("meta")
+	chainKey = []byte("z")
+)
+
+func slotKey(slot uint32) []byte { return binary.BigEndian.AppendUint32([]byte("z/"), slot) }
 
 func blockKey(block uint32) []byte { return binary.BigEndian.AppendUint32([]byte("b/"), block) }
 

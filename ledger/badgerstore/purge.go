@@ -51,12 +51,10 @@ func (s *Store) purge(from []byte, keys int) (next []byte, deleted int, err erro
 	if err != nil || len(dead) == 0 {
 		return next, 0, err
 	}
-	err = s.transact(func(txn *badger.Txn) error {
-		w := writer{txn: txn}
+	err = s.transact(func(w *writer) {
 		for _, key := range dead {
 			w.delete(key)
 		}
-		return w.err
 	})
 	if err != nil {
 		return nil, 0, err

@@ -21,11 +21,13 @@ func (s *Store) begin() (*badger.Txn, error) {
 		return nil, s.stopped
 	}
 	s.reads.Add(1)
+	s.reading.Add(1)
 	return s.db.NewTransaction(false), nil
 }
 
 func (s *Store) end(txn *badger.Txn) {
 	txn.Discard()
+	s.reading.Add(-1)
 	s.reads.Done()
 }
 
@@ -40,23 +42,55 @@ func lookup(txn *badger.Txn, key []byte) (value []byte, err error) {
 		value, err = item.ValueCopy(nil)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read ledger: %w", err)
+		return nil, unreadable(err)
 	}
 	return value, nil
 }
 
+// unreadable is what Badger says of a value that it has and cannot give.
+func unreadable(err error) error { return fmt.Errorf("%w: reading it: %w", ledger.ErrDamaged, err) }
+
+// get reads what never changes once it is there, or what Open has proven. That
+// something is not there is said after all tables are verified.
 func get[T any](s *Store, key []byte, decode func(value []byte) (T, error)) (T, error) {
 	var none T
-	txn, err := s.begin()
+	value, err := s.value(key)
+	if errors.Is(err, ledger.ErrNotFound) && !s.isVerified() {
+		<-s.verified
+		value, err = s.value(key)
+	}
 	if err != nil {
 		return none, err
+	}
+	v, err := decode(value)
+	s.noticed(err)
+	return v, err
+}
+
+// newest reads what changes: a table that is not verified yet may hide that.
+func newest[T any](s *Store, key []byte, decode func(value []byte) (T, error)) (T, error) {
+	<-s.verified
+	return get(s, key, decode)
+}
+
+func (s *Store) value(key []byte) ([]byte, error) {
+	txn, err := s.begin()
+	if err != nil {
+		return nil, err
 	}
 	defer s.end(txn)
 	value, err := lookup(txn, key)
-	if err != nil {
-		return none, err
+	s.noticed(err)
+	return value, err
+}
+
+func (s *Store) isVerified() bool {
+	select {
+	case <-s.verified:
+		return true
+	default:
+		return false
 	}
-	return decode(value)
 }
 
 // Meta implements ledger.Store.
@@ -64,10 +98,15 @@ func (s *Store) Meta() (ledger.Meta, error) { return get(s, metaKey, ledger.Deco
 
 // Block implements ledger.Store.
 func (s *Store) Block(number uint32) (ledger.Block, error) {
-	b, err := get(s, blockKey(number), func(v []byte) (ledger.Block, error) { return ledger.DecodeBlock(number, v) })
+	value, err := s.value(blockKey(number)) // proven, also that it is not there
 	if errors.Is(err, ledger.ErrNotFound) {
 		return ledger.Block{Number: number}, nil
 	}
+	if err != nil {
+		return ledger.Block{}, err
+	}
+	b, err := ledger.DecodeBlock(number, value)
+	s.noticed(err)
 	return b, err
 }
 
@@ -78,7 +117,7 @@ func (s *Store) Number(id string) (uint32, error) {
 
 // KeyOwner implements ledger.Store.
 func (s *Store) KeyOwner(hash [32]byte) (uint32, error) {
-	return get(s, ownerKey(hash), func(v []byte) (uint32, error) { return ledger.DecodeKeyOwner(hash, v) })
+	return newest(s, ownerKey(hash), func(v []byte) (uint32, error) { return ledger.DecodeKeyOwner(hash, v) })
 }
 
 // Answer implements ledger.Store.
@@ -88,7 +127,7 @@ func (s *Store) Answer(key [32]byte) (ledger.Answer, error) {
 
 // Blocks implements ledger.Store.
 func (s *Store) Blocks() iter.Seq2[ledger.Block, error] {
-	return scan(s, firstBlock, lastBlock, func(k, v []byte) (ledger.Block, error) {
+	return scanProven(s, firstBlock, lastBlock, func(k, v []byte) (ledger.Block, error) {
 		return ledger.DecodeBlock(number32(k), v)
 	})
 }
@@ -113,7 +152,7 @@ func (s *Store) Movements(number, from uint32) iter.Seq2[account.Movement, error
 // PriceBooks implements ledger.Store.
 func (s *Store) PriceBooks() ([]ledger.PriceBook, error) {
 	var books []ledger.PriceBook
-	for b, err := range scan(s, firstBook, lastBook, func(k, v []byte) (ledger.PriceBook, error) {
+	for b, err := range scanProven(s, firstBook, lastBook, func(k, v []byte) (ledger.PriceBook, error) {
 		return ledger.DecodeBook(number64(k), v)
 	}) {
 		if err != nil {
@@ -128,6 +167,14 @@ func (s *Store) PriceBooks() ([]ledger.PriceBook, error) {
 // they stood when the iteration began. It ends after an error.
 func scan[T any](s *Store, first, last []byte, decode func(key, value []byte) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
+		<-s.verified
+		scanProven(s, first, last, decode)(yield)
+	}
+}
+
+// scanProven iterates what Open has counted.
+func scanProven[T any](s *Store, first, last []byte, decode func(key, value []byte) (T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		var none T
 		txn, err := s.begin()
 		if err != nil {
@@ -135,7 +182,10 @@ func scan[T any](s *Store, first, last []byte, decode func(key, value []byte) (T
 			return
 		}
 		defer s.end(txn)
-		scanIn(txn, first, last, decode)(yield)
+		scanIn(txn, first, last, decode)(func(v T, err error) bool {
+			s.noticed(err)
+			return yield(v, err)
+		})
 	}
 }
 
@@ -192,7 +242,7 @@ func (c *cursor) load() (err error) {
 		return fmt.Errorf("%w: a key of %d bytes where all have %d", ledger.ErrDamaged, len(c.key), len(c.last))
 	}
 	if c.value, err = c.it.Item().ValueCopy(c.value); err != nil {
-		return fmt.Errorf("read ledger: %w", err)
+		return unreadable(err)
 	}
 	return nil
 }

@@ -28,12 +28,12 @@ func (s *Store) Statements(number, from uint32) iter.Seq2[account.StatementRecor
 
 // Trial implements ledger.Store.
 func (s *Store) Trial(customer string) (ledger.Trial, error) {
-	return get(s, trialKey(customer), func(v []byte) (ledger.Trial, error) { return ledger.DecodeTrial(customer, v) })
+	return newest(s, trialKey(customer), func(v []byte) (ledger.Trial, error) { return ledger.DecodeTrial(customer, v) })
 }
 
 // Product implements ledger.Store.
 func (s *Store) Product(k ledger.ProductKey) (ledger.Product, error) {
-	p, err := get(s, productKey(k), func(v []byte) (ledger.Product, error) { return ledger.DecodeProduct(k, v) })
+	p, err := newest(s, productKey(k), func(v []byte) (ledger.Product, error) { return ledger.DecodeProduct(k, v) })
 	if errors.Is(err, ledger.ErrNotFound) {
 		return ledger.Product{}, nil
 	}
@@ -42,7 +42,7 @@ func (s *Store) Product(k ledger.ProductKey) (ledger.Product, error) {
 
 // HasPicture implements ledger.Store.
 func (s *Store) HasPicture(k ledger.PictureKey) (bool, error) {
-	_, err := get(s, pictureKey(k), func(v []byte) (struct{}, error) { return struct{}{}, ledger.CheckPicture(k, v) })
+	_, err := newest(s, pictureKey(k), func(v []byte) (struct{}, error) { return struct{}{}, ledger.CheckPicture(k, v) })
 	if errors.Is(err, ledger.ErrNotFound) {
 		return false, nil
 	}
@@ -53,6 +53,7 @@ func (s *Store) HasPicture(k ledger.PictureKey) (bool, error) {
 // generation.
 func (s *Store) Pictures(number, instance uint32) iter.Seq2[account.Image, error] {
 	return func(yield func(account.Image, error) bool) {
+		<-s.verified
 		txn, err := s.begin()
 		if err != nil {
 			yield(account.Image{}, err)
@@ -61,10 +62,12 @@ func (s *Store) Pictures(number, instance uint32) iter.Seq2[account.Image, error
 		defer s.end(txn)
 		for p, err := range products(txn, number, instance) {
 			if err != nil {
+				s.noticed(err)
 				yield(account.Image{}, err)
 				return
 			}
 			for image, err := range picturesOf(txn, p) {
+				s.noticed(err)
 				if !yield(image, err) || err != nil {
 					return
 				}

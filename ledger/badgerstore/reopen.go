@@ -3,8 +3,7 @@ package badgerstore
 import (
 	"errors"
 	"fmt"
-
-	"github.com/dgraph-io/badger/v4"
+	"math"
 
 	"github.com/tallygate/tallygate/ledger"
 )
@@ -22,30 +21,21 @@ func (s *Store) Reopen() error {
 		return nil
 	}
 	s.commits.Lock() // the commit that failed has ended, and there is no other
-	s.commits.Unlock()
+	defer s.commits.Unlock()
 	s.reads.Wait()
 	<-s.verified // the check of all tables may still run
-	if err := s.room(min(s.cfg.Reserve, openReserve)); err != nil {
+	if err := s.room(min(s.reserve(), openReserve)); err != nil {
 		return err
 	}
 	if err := s.db.Close(); err != nil {
 		s.cfg.Logger.Warn("closing the ledger after a failure of the disk", "dir", s.cfg.Dir, "error", err)
 	}
-	if err := sweep(s.cfg.Dir); err != nil {
-		return err
-	}
-	db, err := badger.Open(badgerOptions(s.cfg))
+	db, c, _, err := load(s.cfg, math.MaxInt64)
 	if err != nil {
 		return fmt.Errorf("open ledger %s again: %w", s.cfg.Dir, err)
 	}
 	s.gate.Lock()
-	s.db = db
-	s.gate.Unlock()
-	if err := s.checkTables(); err != nil {
-		return err
-	}
-	s.gate.Lock()
-	s.stopped = nil
-	s.gate.Unlock()
+	defer s.gate.Unlock()
+	s.db, s.chain, s.stopped = db, c, nil
 	return nil
 }

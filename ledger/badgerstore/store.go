@@ -6,22 +6,33 @@
 // Badger is trusted with atomic, durable transactions and little else. What it
 // is known to do wrong is caught here or made harmless:
 //
-//   - A damaged write-ahead log is cut short without an error at open. What is
-//     left is an older ledger, so the caller folds the journal's tail again.
-//   - A damaged table gives wrong values, or a panic. Values carry their own
-//     check, panics of reads are ErrDamaged, and all tables are verified in the
-//     background after each open: see Err.
-//   - On a full disk it dies of SIGBUS. Commit and Open refuse below a reserve.
+//   - A damaged write-ahead log is cut short without an error at open. Where its
+//     end is gone, what is left is an older ledger and the caller folds the
+//     journal's tail again; where commits are missing in the middle, Open says
+//     so: see chain.
+//   - A damaged table gives wrong or older values, or a panic, and is merged
+//     into new tables as if nothing were wrong. So tables are verified before
+//     Badger opens them: see preflight. Of a ledger that is too large for that,
+//     those that are old are verified afterwards. Until then nothing is merged,
+//     and what they could answer wrongly waits.
+//   - A MANIFEST that is cut or removed makes it delete tables: see preflight.
+//   - On a full disk it dies of SIGBUS. Commit and Open refuse below a reserve,
+//     and Close leaves the log to the next Open.
 //   - After a failed sync its memory may show half of a transaction. The store
 //     then refuses everything until it is opened again.
 package badgerstore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -34,53 +45,58 @@ type Config struct {
 	// Dir is the folder of the database, created where missing. It is locked
 	// while open.
 	Dir string
-	// Reserve is how many bytes of disk must be free for a Commit. It is what
-	// Badger may need to write out memory and merge tables. Default 64 MiB.
+	// Reserve is how many bytes of disk must be free for a Commit. Default: what
+	// Badger may need to write out memory and merge tables, which is 64 MiB and as
+	// much as the tables have, up to 640 MiB in all.
 	Reserve uint64
 	// Logger gets what goes wrong, and Badger's own messages at debug level.
 	// Default: none.
 	Logger *slog.Logger
 
-	free func(dir string) (uint64, error) // tests fill the disk with it
+	free      func(dir string) (uint64, error) // tests fill the disk with it
+	verifyNow int64                            // bytes of tables that Open verifies
 }
 
 const (
-	defaultReserve = 64 << 20
-	// openReserve is what opening may need: the log's memory written out as tables.
-	openReserve = 3 * memTable
-	memTable    = 16 << 20
-	valueLog    = 16 << 20
-	inTable     = 1 << 20 // values below this stand in tables, not in the value log
+	memTable = 16 << 20
+	valueLog = 16 << 20
+	inTable  = 1 << 20 // values below this stand in tables, not in the value log
+	// defaultVerifyNow is read in a fraction of a second.
+	defaultVerifyNow = 256 << 20
 )
 
 // Store is a ledger.Store. It is safe for concurrent use.
 type Store struct {
 	cfg    Config
-	db     *badger.DB
+	lock   *dirLock
 	commit func(*badger.Txn) error // a field, so that tests can make it fail
 
 	commits sync.Mutex // one Commit at a time
+	chain   chain      // of the newest, under commits
 
 	gate     sync.RWMutex // held for reading where a read begins, for writing where a commit ends
+	db       *badger.DB   // changes under commits and gate
 	stopped  error        // why nothing is served any more
 	reads    sync.WaitGroup
-	verified chan struct{} // closed when the background check has ended
-	damage   error         // what it found, to be read after verified
+	reading  atomic.Int64  // how many reads there are
+	verified chan struct{} // closed when all tables have been verified, or it was given up
 	closing  chan struct{} // closed by the first Close
 	purged   chan struct{} // closed when the purge has ended
-	once     sync.Once     // closes closing
+	once     sync.Once     // closes
+
+	sizes   sync.Mutex
+	tables  uint64 // bytes of all tables, as of
+	sizesAt time.Time
 }
 
 var _ ledger.Store = (*Store)(nil)
 
 // Open opens a ledger or makes an empty one. It fails with ledger.ErrNoSpace,
-// before Badger would die of it, on a disk that is nearly full.
+// before Badger would die of it, on a disk that is nearly full, and with
+// ledger.ErrDamaged, which says what is wrong, where a part of it is missing.
 func Open(cfg Config) (*Store, error) {
 	if cfg.Dir == "" {
 		return nil, errors.New("ledger: no folder: set Dir")
-	}
-	if cfg.Reserve == 0 {
-		cfg.Reserve = defaultReserve
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -88,24 +104,73 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.free == nil {
 		cfg.free = freeSpace
 	}
+	if cfg.verifyNow == 0 {
+		cfg.verifyNow = defaultVerifyNow
+	}
 	s := &Store{cfg: cfg, commit: commit, verified: make(chan struct{}),
 		closing: make(chan struct{}), purged: make(chan struct{})}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("ledger: %w", err)
-	}
-	if err := s.room(min(cfg.Reserve, openReserve)); err != nil {
-		return nil, err
-	}
-	if err := sweep(cfg.Dir); err != nil {
-		return nil, err
-	}
-	var err error
-	if s.db, err = badger.Open(badgerOptions(cfg)); err != nil {
+	later, err := s.open()
+	if err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", cfg.Dir, err)
 	}
-	go s.verify()
+	go s.verify(later)
 	go s.purgeLoop()
 	return s, nil
+}
+
+// open returns the tables that are still to be verified.
+func (s *Store) open() (later []tableFile, err error) {
+	if err := os.MkdirAll(s.cfg.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	if s.lock, err = lockDir(s.cfg.Dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.lock.release())
+		}
+	}()
+	if err := s.room(min(cmp.Or(s.cfg.Reserve, openReserve), openReserve)); err != nil {
+		return nil, err
+	}
+	s.db, s.chain, later, err = load(s.cfg, s.cfg.verifyNow)
+	return later, err
+}
+
+// load checks the folder, verifying so many bytes of tables, and opens the
+// database in it. It also returns the tables that are still to be verified.
+func load(cfg Config, verifyNow int64) (db *badger.DB, c chain, later []tableFile, err error) {
+	tables, err := preflight(cfg)
+	if err != nil {
+		return nil, c, nil, err
+	}
+	if later, err = verifyFirst(tables, verifyNow); err != nil {
+		return nil, c, nil, err
+	}
+	if db, err = openBadger(cfg, len(later) == 0); err != nil {
+		return nil, c, nil, err
+	}
+	if c, err = readChain(db); err != nil {
+		return nil, c, nil, errors.Join(err, db.Close())
+	}
+	return db, c, later, nil
+}
+
+// openBadger opens the database, which merges tables only if that is said. What
+// goes wrong and is no error of the system is damage.
+func openBadger(cfg Config, merge bool) (db *badger.DB, err error) {
+	defer caught(&err)
+	o := badgerOptions(cfg)
+	if !merge {
+		o = o.WithNumCompactors(0).WithNumLevelZeroTablesStall(math.MaxInt)
+	}
+	db, err = badger.Open(o)
+	var system syscall.Errno
+	if err != nil && !errors.As(err, &system) {
+		err = fmt.Errorf("%w: %w", ledger.ErrDamaged, err)
+	}
+	return db, err
 }
 
 func badgerOptions(cfg Config) badger.Options {
@@ -121,71 +186,25 @@ func badgerOptions(cfg Config) badger.Options {
 		WithCompression(options.None).
 		WithBlockCacheSize(0).
 		WithChecksumVerificationMode(options.NoVerification).
-		WithMetricsEnabled(false)
+		WithMetricsEnabled(false).
+		WithBypassLockGuard(locks)
 }
 
-// Close waits for running commits, reads and the background work, and closes
-// the database. It must not be called inside an iteration. Closing again does
-// nothing.
-func (s *Store) Close() error {
-	s.once.Do(func() { close(s.closing) })
-	<-s.purged
-	s.commits.Lock()
-	defer s.commits.Unlock()
-	s.gate.Lock()
-	already := errors.Is(s.stopped, ledger.ErrClosed)
-	s.stopped = ledger.ErrClosed
-	s.gate.Unlock()
-	if already {
-		return nil
-	}
-	s.reads.Wait()
-	<-s.verified
-	if err := s.db.Close(); err != nil {
-		return fmt.Errorf("close ledger: %w", err)
-	}
-	return nil
-}
-
-// Err returns what has been found wrong since Open: ledger.ErrDamaged by the
-// background check of all tables, ledger.ErrUnknownOutcome after a commit that
-// failed on disk. nil may also mean that the check still runs.
+// Err returns why nothing is served any more, or nil: ledger.ErrDamaged,
+// ledger.ErrUnknownOutcome after a commit that failed on disk, or
+// ledger.ErrClosed.
 func (s *Store) Err() error {
-	var found error
-	select {
-	case <-s.verified:
-		found = s.damage
-	default:
-	}
 	s.gate.RLock()
 	defer s.gate.RUnlock()
-	if errors.Is(s.stopped, ledger.ErrUnknownOutcome) {
-		return errors.Join(s.stopped, found)
-	}
-	return found
+	return s.stopped
 }
 
-// verify checks all tables. Badger's other ways to check hide what is damaged,
-// or panic.
-func (s *Store) verify() {
-	defer close(s.verified)
-	if s.damage = s.checkTables(); s.damage != nil {
-		s.cfg.Logger.Error("the ledger's tables are damaged: "+ledger.WayOut, "dir", s.cfg.Dir, "error", s.damage)
-	}
-}
-
-func (s *Store) checkTables() (err error) {
-	defer caught(&err)
-	if err := s.db.VerifyChecksum(); err != nil {
-		return fmt.Errorf("%w: %w", ledger.ErrDamaged, err)
-	}
-	return nil
-}
-
-// caught turns a panic of Badger, which it has for some damaged tables, into an
-// error. Nothing but calls to Badger's reads may stand under it.
-func caught(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("%w: reading it failed with: %v", ledger.ErrDamaged, p)
+// stop ends all service for damage, unless it has ended for another reason.
+func (s *Store) stop(why error) {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.stopped == nil {
+		s.stopped = why
+		s.cfg.Logger.Error("the ledger stops", "dir", s.cfg.Dir, "error", why, "way_out", ledger.WayOut)
 	}
 }

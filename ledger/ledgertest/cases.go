@@ -177,6 +177,7 @@ func largeStep(b *bench) {
 
 func closedLedger(b *bench) {
 	b.commit(stepOf(1))
+	b.must(b.store.Err())
 	b.must(b.store.Close())
 	_, meta := b.store.Meta()
 	_, block := b.store.Block(0)
@@ -189,7 +190,7 @@ func closedLedger(b *bench) {
 	_, trial := b.store.Trial("customer-1")
 	_, product := b.store.Product(productOf(1, 1, 1))
 	_, picture := b.store.HasPicture(pictureOf(productOf(1, 1, 1), 0, 1))
-	for _, err := range []error{meta, block, books, blocks, hours, events, statements, pictures, trial, product, picture, b.store.Commit(stepOf(2))} {
+	for _, err := range []error{meta, block, books, blocks, hours, events, statements, pictures, trial, product, picture, b.store.Commit(stepOf(2)), b.store.Err()} {
 		if !errors.Is(err, ledger.ErrClosed) {
 			b.Errorf("%v is not ErrClosed", err)
 		}
