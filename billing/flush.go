@@ -158,8 +158,8 @@ func (e *Engine) writable() error {
 	switch {
 	case e.journalErr != nil:
 		return fmt.Errorf("%w: %w", ErrUnavailable, e.journalErr)
-	case errors.Is(e.flushErr, ledger.ErrNoSpace) && e.Room != nil:
-		return fmt.Errorf("%w: the disk has room again, and the ledger follows in a second", ErrUnavailable)
+	case errors.Is(e.flushErr, ledger.ErrNoSpace) && e.Room != nil: // there was no room, and now there is
+		return nil
 	case e.flushErr != nil:
 		return fmt.Errorf("%w: %w", ErrUnavailable, e.flushErr)
 	}

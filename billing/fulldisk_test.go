@@ -48,3 +48,24 @@ func TestStartOnAFullDisk(t *testing.T) {
 	r.mended(t)
 	r.must(t, "late", &account.TopUp{Amount: "1.00", Reference: "r"})
 }
+
+// TestRoomComesBack: what there is room for again is accepted before the ledger has
+// followed; so it is at a start, which must be able to record what it finds.
+func TestRoomComesBack(t *testing.T) {
+	r := &rig{dir: t.TempDir(), config: book, now: november.UnixNano(), room: func() error { return nil }}
+	r.open(t)
+	defer func() { r.close(t) }()
+	r.must(t, "a", &account.CreateAccount{CreditLimit: "10.00"})
+	r.must(t, "a", &account.Subscribe{Instance: "i", Row: "small", Months: 1, Trial: true})
+	g := r.gated()
+	g.set(func(ledger.Step) error { return ledger.ErrNoSpace })
+	if err := r.Flush(); !errors.Is(err, ledger.ErrNoSpace) {
+		t.Fatal(err)
+	}
+	_, uncertain, err := r.ChangeImages(account.ImageChange{Image: account.Image{Account: 1, Instance: 1}, Kind: account.ImageUncertain})
+	if err != nil || uncertain != 1 {
+		t.Errorf("%d uncertain, %v", uncertain, err)
+	}
+	r.must(t, "a", &account.TopUp{Amount: "1.00", Reference: "r"})
+	g.commit.Store(nil)
+}

@@ -53,7 +53,7 @@ type fullDisk struct {
 // rigOn prepares a gateway whose ledger is on a disk of its own.
 func rigOn(t *testing.T, disk *loopDisk, config harness.Config, vars map[string]any) *rig {
 	t.Helper()
-	config.Caddyfile = diskCaddyfile
+	config.Caddyfile = diskCaddyfile(t)
 	r := newRig(t, config, vars)
 	ledger := filepath.Join(disk.dir, "ledger")
 	if err := os.MkdirAll(ledger, 0o700); err != nil {
@@ -136,7 +136,7 @@ func (d *fullDisk) withoutBallast(t *testing.T, failure string) {
 // byFailpoints is for machines without mounts.
 func (d *fullDisk) byFailpoints(t *testing.T) {
 	control := filepath.Join(t.TempDir(), "orders")
-	r := newRig(t, harness.Config{Caddyfile: diskCaddyfile, Binary: harness.FailpointBinary(t), Env: []string{"TALLYGATE_FAILPOINTS=" + control}},
+	r := newRig(t, harness.Config{Caddyfile: diskCaddyfile(t), Binary: harness.FailpointBinary(t), Env: []string{"TALLYGATE_FAILPOINTS=" + control}},
 		map[string]any{"flush": "1s", "ballast": "0", "failure": "deny"})
 	r.start()
 	w := newDiskTraffic(r)

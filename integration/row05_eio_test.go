@@ -25,7 +25,7 @@ func TestRow05DiskFails(t *testing.T) {
 	r := newRow(t, 5, "disk fails", 4, 50)
 	defer r.end()
 	control := filepath.Join(t.TempDir(), "orders")
-	g := newRig(t, harness.Config{Caddyfile: diskCaddyfile, Binary: harness.FailpointBinary(t), Env: []string{"TALLYGATE_FAILPOINTS=" + control}},
+	g := newRig(t, harness.Config{Caddyfile: diskCaddyfile(t), Binary: harness.FailpointBinary(t), Env: []string{"TALLYGATE_FAILPOINTS=" + control}},
 		map[string]any{"flush": "1s", "ballast": "0", "failure": "deny"})
 	g.start()
 	w := newDiskTraffic(g)

@@ -21,15 +21,21 @@ import (
 )
 
 // diskCaddyfile is the rig's with images, and with settings for a disk that fails.
-var diskCaddyfile = strings.NewReplacer("anchor         ./anchor.json\n", `anchor         ./anchor.json
-		reserve        48MiB
-		ballast        {{.Vars.ballast}}
-		on_failure     {{.Vars.failure}}
-`, "exclude http.handlers.reverse_proxy", "exclude http.handlers.reverse_proxy admin.api", "		success search/*", `		images search/* {
-			product header X-Product
-			picture header X-Picture
+func diskCaddyfile(t testing.TB) string {
+	t.Helper()
+	text := rigCaddyfile
+	for _, change := range [][2]string{
+		{"	tallygate {\n", "	tallygate {\n		reserve 48MiB\n		ballast {{.Vars.ballast}}\n		on_failure {{.Vars.failure}}\n"},
+		{"exclude http.handlers.reverse_proxy", "exclude http.handlers.reverse_proxy admin.api"},
+		{"		success search/* {", "		images search/* {\n			product header X-Product\n			picture header X-Picture\n		}\n		success search/* {"},
+	} {
+		if strings.Count(text, change[0]) != 1 {
+			t.Fatalf("the rig's Caddyfile has %q %d times", change[0], strings.Count(text, change[0]))
 		}
-		success search/*`).Replace(rigCaddyfile)
+		text = strings.Replace(text, change[0], change[1], 1)
+	}
+	return text
+}
 
 // loopDisk is a file system of its own, for the length of a test.
 type loopDisk struct {
