@@ -78,6 +78,9 @@ func (e *Engine) do(req Request) (Result, error) {
 			return res, err
 		}
 	}
+	if err := account.InRange(req.Command, e.Currency); err != nil {
+		return Result{}, err
+	}
 	if err := e.writable(); err != nil {
 		return Result{}, err
 	}

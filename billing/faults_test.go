@@ -290,7 +290,7 @@ func TestPolicyOfAnUnfinishedPeriod(t *testing.T) {
 	}
 	r.must(t, "a", &account.CreateAccount{})
 	r.settleLock.Lock()
-	in, err := r.seal(november.Unix(), 3600, []account.Count{payPerUse(1, 10)})
+	in, err := r.seal(november.Unix(), 3600, []account.Count{payPerUse(1, 10)}, account.Shortfall{})
 	if err == nil {
 		err = r.append(inputPeriod, in)
 	}
@@ -319,7 +319,7 @@ func TestABlockTakesAPeriodOnce(t *testing.T) {
 	r := openRig(t, t.TempDir(), start)
 	defer func() { r.close(t) }()
 	r.must(t, "a", &account.CreateAccount{Account: "a", CreditLimit: "10.00"})
-	in, err := r.seal(start.Unix(), 3600, []account.Count{{Line: account.Line{Account: 1, Operation: 1, Kind: account.PayPerUse}, Calls: 10}})
+	in, err := r.seal(start.Unix(), 3600, []account.Count{{Line: account.Line{Account: 1, Operation: 1, Kind: account.PayPerUse}, Calls: 10}}, account.Shortfall{})
 	if err == nil {
 		err = r.append(inputPeriod, in)
 	}

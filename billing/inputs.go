@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/tallygate/tallygate/account"
 )
@@ -107,6 +108,12 @@ type periodInput struct {
 	Lines  int    `json:"lines,omitempty"`
 	Billed uint64 `json:"billed,omitempty"`
 	Held   bool   `json:"held,omitempty"` // see Engine.releasesHeld
+
+	// Where the counts are a lower bound; see account.Shortfall.
+	Damaged      uint64        `json:"damaged,omitempty"`
+	PowerLosses  uint64        `json:"power_losses,omitempty"`
+	SyncInterval time.Duration `json:"sync_interval,omitempty"` // nanoseconds
+	Concerned    []uint32      `json:"concerned,omitempty"`     // numbers of accounts; none = all
 }
 
 // rulesVersion numbers the rules by which inputs are folded. A release that

@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,7 +17,7 @@ import (
 // if that is asked for.
 func (r *rig) lose(t *testing.T, n int, remove bool) {
 	t.Helper()
-	log, _, err := journal.Open(journal.Config{Dir: filepath.Join(r.dir, "journal"), SegmentSize: 1 << 20})
+	log, _, err := journal.Open(journal.Config{Dir: filepath.Join(r.dir, "journal"), SegmentSize: cmp.Or(r.segment, 1<<20)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -177,6 +177,9 @@ func (e *Engine) Preview(id string, cmd account.Command, at int64) (account.Effe
 	if err != nil {
 		return account.Effects{}, err
 	}
+	if err := account.InRange(cmd, e.Currency); err != nil {
+		return account.Effects{}, err
+	}
 	if r, ok := cmd.(account.Resizer); ok && e.Watcher != nil {
 		held, _ := e.Watcher.Lower(a.Number, r.Target(), math.MaxInt64)
 		r.SetHeld(held)

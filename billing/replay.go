@@ -42,6 +42,7 @@ type ReplayHour struct {
 	ChargeBefore string    `json:"charge_before"`
 	ChargeAfter  string    `json:"charge_after"`
 	Debit        string    `json:"debit"`
+	LowerBound   string    `json:"lower_bound,omitempty"` // why calls may be missing, where they may
 }
 
 // Replay reads the journal and the sealed files of the month. It does not look
@@ -153,6 +154,9 @@ func (e *Engine) replayHour(number uint32, seq uint64, in periodInput, month *ra
 		File: in.File, Hash: hex.EncodeToString(in.Hash), Free: h.Free, Package: h.Package, PayPerUse: h.PayPerUse,
 		Before: counted(op, before), After: counted(op, *month),
 		ChargeBefore: e.Currency.Format(was), ChargeAfter: e.Currency.Format(is), Debit: e.Currency.Format(debit)}
+	if short := in.shortfall(); short.Concerns(number) {
+		line.LowerBound = whyShort(short)
+	}
 	r.Hours = append(r.Hours, line)
 	return debit, nil
 }

@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -69,6 +70,7 @@ type rig struct {
 	room    func() error    // may be nil
 	disk    disk            // of the journal
 	faults  func(place string) error
+	segment int64 // size of the journal's segments; 0 = 1 MiB
 }
 
 // tester is what a *testing.T and a *rapid.T have in common.
@@ -89,12 +91,17 @@ func openRig(t tester, dir string, now time.Time) *rig {
 func (r *rig) open(t tester) {
 	t.Helper()
 	r.openFiles(t)
+	r.openEngine(t)
+	if _, err := r.SetPriceBook(r.config); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rig) openEngine(t tester) {
+	t.Helper()
 	var err error
 	r.Engine, err = Open(Config{Store: r.store, Journal: r.log, UsageDir: filepath.Join(r.dir, "usage"), Node: "n1",
 		Now: func() int64 { return r.now }, Currency: book.Currency, Zone: time.UTC, Watcher: r.watcher, Room: r.room})
-	if err == nil {
-		_, err = r.SetPriceBook(r.config)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +117,7 @@ func (r *rig) openFiles(t tester) {
 		r.store, err = badgerstore.Open(badgerstore.Config{Dir: filepath.Join(r.dir, "badger")})
 	}
 	if err == nil {
-		r.log, _, err = journal.Open(journal.Config{Dir: filepath.Join(r.dir, "journal"), SegmentSize: 1 << 20, Fault: r.fault})
+		r.log, _, err = journal.Open(journal.Config{Dir: filepath.Join(r.dir, "journal"), SegmentSize: cmp.Or(r.segment, 1<<20), Fault: r.fault})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +215,7 @@ func (r *rig) appendPeriod(t tester, start int64, counts ...account.Count) {
 	t.Helper()
 	r.settleLock.Lock()
 	defer r.settleLock.Unlock()
-	in, err := r.seal(start, hour, counts)
+	in, err := r.seal(start, hour, counts, account.Shortfall{})
 	if err == nil {
 		err = r.append(inputPeriod, in)
 	}

@@ -33,6 +33,12 @@ type sealedPeriod struct {
 // Empty periods are recorded together, with the next one that is not, or when a
 // month ends: then the statements of the month are closed (D37).
 func (e *Engine) Settle(start, length int64, counts []account.Count) error {
+	return e.SettleShort(start, length, counts, account.Shortfall{})
+}
+
+// SettleShort is Settle for counts of which something may be missing. The
+// statements of the month will say so.
+func (e *Engine) SettleShort(start, length int64, counts []account.Count, short account.Shortfall) error {
 	e.settleLock.Lock()
 	defer e.settleLock.Unlock()
 	if err := e.sound(); err != nil {
@@ -48,7 +54,7 @@ func (e *Engine) Settle(start, length int64, counts []account.Count) error {
 	if err := e.reach(start); err != nil {
 		return err
 	}
-	if len(counts) == 0 {
+	if len(counts) == 0 && short.None() {
 		return e.reach(start + length)
 	}
 	if err := e.hasRoom(); err != nil {
@@ -59,7 +65,7 @@ func (e *Engine) Settle(start, length int64, counts []account.Count) error {
 			return err
 		}
 	}
-	in, err := e.seal(start, length, counts)
+	in, err := e.seal(start, length, counts, short)
 	if err != nil {
 		return err
 	}
@@ -130,12 +136,13 @@ func (e *Engine) SettledUntil() int64 {
 // journal has the record. A file of the same name with other content is of a run
 // that ended before it could write the record; with the same content it stays,
 // since a journal that failed may hold the record all the same.
-func (e *Engine) seal(start, length int64, counts []account.Count) (periodInput, error) {
+func (e *Engine) seal(start, length int64, counts []account.Count, short account.Shortfall) (periodInput, error) {
 	in := periodInput{Start: start, Length: length}
+	in.setShortfall(short)
 	if len(counts) == 0 {
 		return in, nil
 	}
-	header := usage.Header{Node: e.Node, Start: start, Length: length, Operations: e.Meta().Operations}
+	header := usage.Header{Node: e.Node, Start: start, Length: length, Operations: e.Meta().Operations, Damaged: short.Damaged}
 	path := filepath.Join(e.UsageDir, header.Name())
 	info, err := usage.Write(e.UsageDir, header, counts)
 	if errors.Is(err, usage.ErrConflict) {
@@ -161,6 +168,7 @@ func (e *Engine) openPeriod(rec journal.Record) error {
 		return err
 	}
 	e.meta.Settled = max(e.meta.Settled, in.Start+in.Length)
+	e.noteShortfall(rec.Seq, in)
 	p := &sealedPeriod{period: account.Period{Start: in.Start, End: in.Start + in.Length,
 		Month: uint32(rating.MonthOf(in.Start, e.Zone))}}
 	if _, lost := e.lost[rec.Seq]; in.File != "" && !lost {

@@ -37,7 +37,8 @@ func (e *Engine) Statements(id string) ([]account.StatementRecord, error) {
 func (e *Engine) statement(h history, month rating.Month, settled int64) (rating.Statement, error) {
 	start, end := rating.MonthBounds(month, e.Zone)
 	in := rating.StatementInput{Account: h.account.ID, Customer: h.account.Customer, Month: month, Currency: e.Currency,
-		BookHashes: e.bookHashes(start, end), Ops: e.operations(end - 1), TierUse: new(rating.TierUse), Packages: h.offers()}
+		BookHashes: e.bookHashes(start, end), Ops: e.operations(end - 1), TierUse: new(rating.TierUse), Packages: h.offers(),
+		LowerBounds: e.shortfalls(h.account.Number, start, min(end, settled))}
 	if err := h.setBalances(&in); err != nil {
 		return rating.Statement{}, err
 	}

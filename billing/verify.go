@@ -32,10 +32,10 @@ const verifyBlocks = 256
 
 // Verify makes an account, or with an empty id all accounts, again from the
 // journal and the sealed usage files, and holds the result against the ledger:
-// state, usage by hour, movements, events, statements, images, and what is found
-// by name: ids, API keys, answers to commands, trials, price books. Before that
-// all of the journal's segments are checked. Progress is in journal records; total
-// may grow while the gateway runs.
+// state, usage by hour, movements, events, statements, images, the periods whose
+// counts are a lower bound, and what is found by name: ids, API keys, answers to
+// commands, trials, price books. Before that all of the journal's segments are
+// checked. Progress is in journal records; total may grow while the gateway runs.
 func (e *Engine) Verify(ctx context.Context, id string, progress func(done, total uint64)) (Verification, error) {
 	first, end := uint32(0), ledger.BlockOf(e.Meta().Accounts)+1
 	only := uint32(0)
@@ -64,6 +64,9 @@ func (e *Engine) Verify(ctx context.Context, id string, progress func(done, tota
 		err := f.compare(ctx, only, &found)
 		if err != nil {
 			return found, err
+		}
+		if pass == 0 {
+			found.Differences = append(found.Differences, f.shortfalls()...)
 		}
 		first = until
 	}

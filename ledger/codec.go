@@ -15,7 +15,8 @@ import (
 // have their length in front. The check also covers what the value is of (an
 // account's block, a movement's number), which is therefore not written: a
 // value that turns up under the wrong key fails. Equal values are equal bytes;
-// an empty list or text reads back as nil.
+// an empty list or text reads back as nil. What is added to values later is an
+// extra: it needs no other version.
 const codecVersion = 2
 
 const checkSize = 4
@@ -154,6 +155,22 @@ func (c *coder) flags(flags ...*bool) {
 	}
 	for i, f := range flags {
 		*f = set>>i&1 == 1
+	}
+}
+
+// extra visits fields that values did not have from the beginning. They stand
+// behind all others under a number, ascending, and only where there is something
+// to say: what an earlier release wrote has none, and is written as it was.
+func (c *coder) extra(number uint8, some bool, visit func()) {
+	if c.decoding {
+		if some = len(c.b) > 0 && c.b[0] == number; some {
+			c.b = c.b[1:]
+		}
+	} else if some {
+		c.b = append(c.b, number)
+	}
+	if some {
+		visit()
 	}
 }
 

@@ -83,6 +83,19 @@ func (m *Meta) walk(c *coder) {
 	small(c, &m.Policy.Purchases)
 	signed(c, &m.Started)
 	text(c, &m.Configured)
+	c.extra(1, len(m.Shortfalls) > 0, func() {
+		list(c, &m.Shortfalls, func(s *Shortfall) { walkShortfall(c, s) })
+	})
+}
+
+func walkShortfall(c *coder, s *Shortfall) {
+	c.uint(&s.Input)
+	signed(c, &s.Start)
+	signed(c, &s.Length)
+	c.uint(&s.Damaged)
+	c.uint(&s.PowerLosses)
+	signed(c, &s.SyncInterval)
+	list(c, &s.Accounts, func(number *uint32) { small(c, number) })
 }
 
 func subjectOfBook(input uint64) subject { return subjectOf('p', input, 0) }

@@ -130,6 +130,14 @@ type Meta struct {
 	Policy     account.Policy // in force (D20)
 	Started    int64          // newest start or accepted jump of the clock, Unix seconds (D23)
 	Configured string         // hash of the price book that the configuration named last
+	Shortfalls []Shortfall    // settled periods whose counts are a lower bound, in order
+}
+
+// Shortfall is a settled period of whose counts something may be missing.
+type Shortfall struct {
+	Input         uint64 // sequence in the journal
+	Start, Length int64  // Unix seconds, seconds
+	account.Shortfall
 }
 
 // PriceBook is a book and the instant from which it is in force (D35).

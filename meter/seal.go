@@ -2,6 +2,7 @@ package meter
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -66,6 +67,9 @@ func (m *Meter) Ended() []Ended {
 	return list
 }
 
+// Shortfall is what may be missing of a sealed period's counts.
+func (e Ended) Shortfall() account.Shortfall { return e.p.file.Shortfall() }
+
 // OldestStart is where the oldest unsealed period begins, in Unix seconds.
 func (m *Meter) OldestStart() int64 {
 	if ended := m.Ended(); len(ended) > 0 {
@@ -82,7 +86,9 @@ func (m *Meter) OldestStart() int64 {
 // Seal waits until the calls that arrived in the period have ended, at most for
 // wait of real time (D6), closes its counters and returns what they counted.
 // Calls that end later are counted in the period open then. Where the context
-// ends first, nothing is closed, and the error is the context's.
+// ends first, nothing is closed, and the error is the context's. A counter that
+// fails its check has then the value of the last sync, and Shortfall says so; an
+// error says that it could not be had, and the counters stay: seal again.
 func (m *Meter) Seal(ctx context.Context, e Ended, wait time.Duration) ([]account.Count, error) {
 	m.barrier() // whoever saw this period as current has counted itself in
 	waiting, cancel := context.WithTimeout(ctx, wait)
@@ -94,6 +100,9 @@ func (m *Meter) Seal(ctx context.Context, e Ended, wait time.Duration) ([]accoun
 	e.p.closed.Store(true)
 	m.barrier() // whoever saw it open has counted
 	failpoint.Hit("seal/closed")
+	if err := e.p.file.Mend(); err != nil {
+		return nil, fmt.Errorf("mending damaged counters: %w", err)
+	}
 	var counts []account.Count
 	for _, c := range e.p.file.Each() {
 		if c.Calls > 0 {
@@ -136,12 +145,8 @@ func (m *Meter) Drop(e Ended) error {
 func (m *Meter) Open(number uint32, from int64) map[account.Line]uint64 {
 	m.periodLock.Lock()
 	defer m.periodLock.Unlock() // a period is dropped, and unmapped, only after it left the list
-	periods := append([]*period{}, m.closing...)
-	if p := m.current.Load(); p != nil {
-		periods = append(periods, p)
-	}
 	sums := make(map[account.Line]uint64)
-	for _, p := range periods {
+	for _, p := range m.unsettled() {
 		if p.start < nanos(from) {
 			continue
 		}

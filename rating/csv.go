@@ -17,6 +17,7 @@ const (
 	rowMovement  = "movement"
 	rowNotBilled = "not-billed"
 	rowBook      = "price-book"
+	rowBound     = "lower-bound"
 )
 
 // csvColumns are the same for all kinds of rows; what a kind has nothing for is
@@ -37,7 +38,7 @@ var csvColumns = []string{
 	"amount", // of summary and movements: signed, credits positive; of usage lines: what they cost
 	"currency",
 	"at",        // RFC 3339
-	"text",      // of a movement; a package's offer; why calls were not billed; a price book's hash
+	"text",      // of a movement; a package's offer; why calls were not billed or may be missing; a price book's hash
 	"reference", // of a movement
 }
 
@@ -84,6 +85,9 @@ func (s Statement) csvRows() (rows []csvRow) {
 	}
 	for _, n := range s.NotBilled {
 		rows = append(rows, csvRow{"row": rowNotBilled, "item": word(n.Operation), "calls": strconv.FormatUint(n.Calls, 10), "text": word(n.Reason)})
+	}
+	for _, b := range s.LowerBounds {
+		rows = append(rows, csvRow{"row": rowBound, "at": b.From.Format(time.RFC3339), "text": word(b.String())})
 	}
 	for _, hash := range s.BookHashes {
 		rows = append(rows, csvRow{"row": rowBook, "text": word(hash)})

@@ -69,6 +69,7 @@ type StatementInput struct {
 	NotBilled         []NotBilled       // as Usage
 	Movements         []Movement        // all of the month, those of settlements included, in ledger order
 	DebitedUsage      money.Amount      // what the month's settlements debited, credits subtracted
+	LowerBounds       []LowerBound      // settled periods in which calls may be missing
 }
 
 // Statement is the monthly bill (D37), complete and as it is stored: amounts
@@ -92,6 +93,7 @@ type Statement struct {
 	Packages    []PackageUse   `json:"packages"`
 	Movements   []Entry        `json:"movements"`
 	NotBilled   []NotBilled    `json:"not_billed"`
+	LowerBounds []LowerBound   `json:"lower_bounds,omitempty"` // periods in which calls may be missing
 }
 
 // PackageUse is what a month used of a package.
@@ -144,6 +146,7 @@ func Build(in StatementInput) (Statement, error) {
 		Month: in.Month, Currency: in.Currency, BookHashes: append([]string{}, in.BookHashes...),
 		Opening: in.Currency.Format(in.Opening), Closing: in.Currency.Format(in.Closing),
 		Lines: []Line{}, Packages: []PackageUse{}, Movements: []Entry{}, NotBilled: mergeNotBilled(in.NotBilled),
+		LowerBounds: in.LowerBounds,
 	}
 	charged, err := s.addLines(in)
 	if err != nil {

@@ -22,6 +22,12 @@ func (s Statement) WriteTable(w io.Writer) error {
 	s.writePackages(&b)
 	s.writeMovements(&b)
 	s.writeNotBilled(&b)
+	for i, bound := range s.LowerBounds {
+		if i == 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(&b, "%s\n", bound)
+	}
 	for _, hash := range s.BookHashes {
 		fmt.Fprintf(&b, "\nPrice book %s", hash)
 	}

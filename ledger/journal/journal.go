@@ -214,6 +214,13 @@ func (j *Journal) Head() Head {
 	return j.durable
 }
 
+// Err is why no record is accepted, nil where they are.
+func (j *Journal) Err() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.stopped
+}
+
 // Anchored is the head that the anchor file holds, and why a later one could
 // not be written, nil where nothing is wrong.
 func (j *Journal) Anchored() (Head, error) { return j.anchor.state() }

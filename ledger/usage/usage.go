@@ -42,8 +42,8 @@ type Header struct {
 	// Operations names the operations by number; index 0 stands for none and
 	// is empty. It must reach to the largest number in the rows.
 	Operations []string
-	// Damaged bounds the calls that may be missing because a counter was
-	// damaged; 0 normally.
+	// Damaged is how many counters were damaged: calls after their last sync may
+	// be missing, and the counts are a lower bound. 0 normally.
 	Damaged uint64
 }
 

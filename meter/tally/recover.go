@@ -70,6 +70,16 @@ func (f *File) resume() error {
 	if err != nil {
 		return err
 	}
+	if err := f.recover(size); err != nil {
+		return err
+	}
+	f.synced.Store(f.clock())
+	return nil
+}
+
+// recover judges and repairs every slot of a mapped file that had a size, and
+// makes the result durable.
+func (f *File) recover(size int64) error {
 	r := recovery{f: f}
 	if slots := size - mapHeaderBytes; slots < 0 || slots%chunkBytes != 0 {
 		r.cut = true
@@ -89,7 +99,6 @@ func (f *File) resume() error {
 	}
 	r.settle()
 	f.report = r.report
-	f.synced.Store(f.clock())
 	failpoint.Hit("tally/resuming")
 	if err := f.side.rewrite(f.all, 0); err != nil {
 		return err
