@@ -92,6 +92,9 @@ func sameJSON(t *testing.T, a, b string) bool {
 func TestWrongCaddyfiles(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ setting, want string }{
+		{"tallygate_health dead", `tallygate_health "dead": use live or ready`},
+		{"tallygate_health live ready", "2 arguments: write tallygate_health [live | ready]"},
+		{"tallygate_health {\ninterval 1s\n}", "tallygate_health has no settings"},
 		{"meter x", `meter takes no argument, but has "x"`},
 		{"meter {\nkeys a\n}", `meter has no setting "keys"; there are forward_key, handle_errors, images, instance, key,`},
 		{"meter {\nmode dry\n}", `mode "dry": use enforce or observe`},

@@ -6,6 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/caddymodule/service"
+	"github.com/tallygate/tallygate/web"
 )
 
 // registerMetrics adds the gateway's metrics to a configuration's registry,
@@ -29,22 +31,73 @@ var (
 		"Calls that ran and could not be counted, by operation. Alert on any.", []string{"operation"}, nil)
 	presumedDesc = prometheus.NewDesc("tallygate_presumed_total",
 		"Calls counted although the end of their body lay beyond the prefix that the success rule looks at.", nil, nil)
-	settledDesc = prometheus.NewDesc("tallygate_settled_until_seconds",
-		"Unix time up to which usage is sealed, rated and debited.", nil, nil)
-	lagDesc = prometheus.NewDesc("tallygate_settlement_lag_seconds",
-		"Event time minus the end of the newest settled period.", nil, nil)
-	syncAgeDesc = prometheus.NewDesc("tallygate_sync_age_seconds",
-		"How long ago counts last reached the disk.", nil, nil)
-	headDesc = prometheus.NewDesc("tallygate_journal_head",
-		"Sequence of the newest input in the journal.", nil, nil)
-	releasesDesc = prometheus.NewDesc("tallygate_releases_unacknowledged",
-		"Released accounts and instances whose data nobody has said to be deleted.", nil, nil)
-	accountsDesc = prometheus.NewDesc("tallygate_accounts", "Accounts in the ledger.", nil, nil)
+	checkDesc = prometheus.NewDesc("tallygate_check_ok",
+		"1 where a check of /tallygate/health finds nothing wrong, else 0.", []string{"check"}, nil)
+
+	// Amounts are whole minor units: a float64 has them exactly below 2^53.
+	unsettledDesc = prometheus.NewDesc("tallygate_exposure_unsettled_minor_units",
+		"What calls that are counted and not debited will cost, in minor units of the currency.", []string{"currency"}, nil)
+	debtsDesc = prometheus.NewDesc("tallygate_exposure_debts_minor_units",
+		"Sum of the balances below zero, in minor units of the currency.", []string{"currency"}, nil)
 )
 
+// figure is a gauge of one figure of the status.
+type figure struct {
+	desc *prometheus.Desc
+	of   func(*service.Service, web.Status) float64
+}
+
+func newFigure(name, help string, of func(*service.Service, web.Status) float64) figure {
+	return figure{prometheus.NewDesc("tallygate_"+name, help, nil, nil), of}
+}
+
+var figures = []figure{
+	newFigure("settled_until_seconds", "Unix time up to which usage is sealed, rated and debited.",
+		func(_ *service.Service, st web.Status) float64 { return float64(st.SettledUntil.Unix()) }),
+	newFigure("settlement_lag_seconds", "Event time since the end of the oldest period that waits for its settlement; 0 where none does.",
+		func(_ *service.Service, st web.Status) float64 { return st.SettlementLag.Seconds() }),
+	newFigure("last_seal_timestamp_seconds", "Unix time of the newest seal in this run of the process; 0 = none yet.",
+		func(_ *service.Service, st web.Status) float64 { return unixOf(st.LastSeal.At) }),
+	newFigure("last_settlement_timestamp_seconds", "Unix time of the newest settlement in this run of the process; 0 = none yet.",
+		func(_ *service.Service, st web.Status) float64 { return unixOf(st.LastSettlement.At) }),
+	newFigure("sync_age_seconds", "How long ago counts last reached the disk.",
+		func(_ *service.Service, st web.Status) float64 { return st.SyncAge.Seconds() }),
+	newFigure("sync_limit_seconds", "The sync age from which syncing counts as failed.",
+		func(_ *service.Service, st web.Status) float64 { return st.SyncLimit.Seconds() }),
+	newFigure("disk_free_bytes", "Free bytes of the ledger's file system.",
+		func(_ *service.Service, st web.Status) float64 { return float64(st.DiskFree) }),
+	newFigure("disk_reserve_bytes", "Bytes that must be free for money commands.",
+		func(_ *service.Service, st web.Status) float64 { return float64(st.DiskReserve) }),
+	newFigure("journal_head", "Sequence of the newest input in the journal.",
+		func(_ *service.Service, st web.Status) float64 { return float64(st.JournalHead) }),
+	newFigure("journal_folded", "Sequence of the newest input that is in the ledger.",
+		func(_ *service.Service, st web.Status) float64 { return float64(st.Folded) }),
+	newFigure("anchor_seq", "Sequence of the journal's head in the anchor outside the ledger's folder; that of the journal where none is configured.",
+		func(_ *service.Service, st web.Status) float64 {
+			if st.Anchor == nil {
+				return float64(st.JournalHead)
+			}
+			return float64(st.Anchor.Seq)
+		}),
+	newFigure("releases_unacknowledged", "Released accounts and instances whose data nobody has said to be deleted.",
+		func(s *service.Service, _ web.Status) float64 { return float64(s.Unacknowledged()) }),
+	newFigure("accounts", "Accounts in the ledger.",
+		func(_ *service.Service, st web.Status) float64 { return float64(st.Accounts) }),
+}
+
+func unixOf(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.Unix())
+}
+
 func (collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{callsDesc, unmeteredDesc, presumedDesc, settledDesc, lagDesc, syncAgeDesc, headDesc, releasesDesc, accountsDesc} {
+	for _, d := range []*prometheus.Desc{callsDesc, unmeteredDesc, presumedDesc, checkDesc, unsettledDesc, debtsDesc} {
 		ch <- d
+	}
+	for _, f := range figures {
+		ch <- f.desc
 	}
 }
 
@@ -53,19 +106,30 @@ func (collector) Collect(ch chan<- prometheus.Metric) {
 	if s == nil {
 		return
 	}
+	send := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, kind, v, labels...)
+	}
 	s.Meter().Totals(func(operation uint16, kind account.Kind, calls uint64) {
-		ch <- prometheus.MustNewConstMetric(callsDesc, prometheus.CounterValue, float64(calls), s.Engine().OperationName(operation), kind.String())
+		send(callsDesc, prometheus.CounterValue, float64(calls), s.Engine().OperationName(operation), kind.String())
 	})
 	st := s.Status()
-	gauge := func(d *prometheus.Desc, v float64) { ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v) }
 	s.Meter().UnmeteredBy(func(operation uint16, calls uint64) {
-		ch <- prometheus.MustNewConstMetric(unmeteredDesc, prometheus.CounterValue, float64(calls), s.Engine().OperationName(operation))
+		send(unmeteredDesc, prometheus.CounterValue, float64(calls), s.Engine().OperationName(operation))
 	})
-	ch <- prometheus.MustNewConstMetric(presumedDesc, prometheus.CounterValue, float64(presumed.Load()))
-	gauge(settledDesc, float64(st.SettledUntil.Unix()))
-	gauge(lagDesc, st.Now.Sub(st.SettledUntil).Seconds())
-	gauge(syncAgeDesc, time.Duration(st.SyncAge).Seconds())
-	gauge(headDesc, float64(st.JournalHead))
-	gauge(releasesDesc, float64(s.Unacknowledged()))
-	gauge(accountsDesc, float64(st.Accounts))
+	send(presumedDesc, prometheus.CounterValue, float64(presumed.Load()))
+	for _, f := range figures {
+		send(f.desc, prometheus.GaugeValue, f.of(s, st))
+	}
+	x, _, err := s.Exposure()
+	if err == nil {
+		send(unsettledDesc, prometheus.GaugeValue, float64(x.Unsettled), st.Currency)
+		send(debtsDesc, prometheus.GaugeValue, float64(x.Debts), st.Currency)
+	}
+	for _, c := range append(s.Health(), web.Check{Name: "exposure", Err: err}) {
+		ok := 1.0
+		if c.Err != nil {
+			ok = 0
+		}
+		send(checkDesc, prometheus.GaugeValue, ok, c.Name)
+	}
 }

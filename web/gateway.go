@@ -38,6 +38,9 @@ type Gateway interface {
 	// DecodeRefusal reads a refusal id that this gateway gave out.
 	DecodeRefusal(id string) (Refusal, error)
 	Status() Status
+	// Ready checks what calls need, Health also what money and settlement need.
+	Ready() []Check
+	Health() []Check
 	// Pace is how long a settlement period is, and how long at most it waits for
 	// its calls before it is settled.
 	Pace() (period, sealWait time.Duration)
@@ -67,8 +70,25 @@ type Status struct {
 	Folded       uint64        `json:"folded"` // newest input that is in the ledger
 	Unmetered    uint64        `json:"unmetered"`
 	PriceBook    string        `json:"price_book"` // hash of the one in force
-	Problems     []string      `json:"problems,omitempty" doc:"Why commands are refused, or calls cannot be counted, at present"`
 
 	ClockSuspended    bool          `json:"clock_suspended" doc:"The wall clock and event time disagree: nothing is settled, expires or is released"`
 	ClockDisagreement time.Duration `json:"clock_disagreement_ns" doc:"Wall clock minus event time"`
+
+	LastSeal       Done          `json:"last_seal,omitzero" doc:"In this run of the process"`
+	LastSettlement Done          `json:"last_settlement,omitzero" doc:"In this run of the process"`
+	SettlementLag  time.Duration `json:"settlement_lag_ns" doc:"Since the end of the oldest period that waits for its settlement; 0 = none does"`
+	SyncLimit      time.Duration `json:"sync_limit_ns" doc:"The sync age from which syncing counts as failed"`
+	DiskFree       uint64        `json:"disk_free_bytes"`
+	DiskReserve    uint64        `json:"disk_reserve_bytes" doc:"What must be free for money commands"`
+	Anchor         *AnchorState  `json:"anchor,omitempty" doc:"Nothing where none is configured"`
+	Unsettled      string        `json:"unsettled" doc:"What calls that are counted and not debited will cost"`
+	Debts          string        `json:"debts" doc:"Sum of the balances below zero"`
+	ExposureAsOf   time.Time     `json:"exposure_as_of" doc:"Of unsettled and debts"`
+	Problems       []string      `json:"problems,omitempty" doc:"What /tallygate/health finds wrong"`
+}
+
+// AnchorState is how far the anchor outside the ledger's folder is.
+type AnchorState struct {
+	Seq uint64        `json:"seq"`
+	Age time.Duration `json:"age_ns" doc:"Since the file was written"`
 }

@@ -16,6 +16,7 @@ import (
 var ErrNoTestClock = errors.New("this ledger has no test clock, its time is the wall's: set test_clock on a new ledger to move it")
 
 func (h *handlers) registerOperation() {
+	h.registerHealth()
 	register(h, get("get-status", "/status", "Show how the gateway is"), h.status)
 	settle := post("settle", "/settle", "Settle now what is counted so far")
 	settle.DefaultStatus = http.StatusOK

@@ -200,9 +200,10 @@ var random = []struct {
 }{
 	{regexp.MustCompile(`tg_[a-z2-7]{52}`), "$$SECRET"},
 	{regexp.MustCompile(`[0-9]+ journal records`), "$$SEQUENCE journal records"},
-	{regexp.MustCompile(`Journal head.*`), "Journal head    $$SEQUENCE $$HASH"},
-	{regexp.MustCompile(`In the ledger.*`), "In the ledger   up to $$SEQUENCE"},
-	{regexp.MustCompile(`Ledger +[0-9a-f]{32}`), "Ledger          $$ID"},
+	{regexp.MustCompile(`Journal head.*`), "Journal head     $$SEQUENCE $$HASH"},
+	{regexp.MustCompile(`Anchor .*`), "Anchor           $$SEQUENCE, written 1s ago"},
+	{regexp.MustCompile(`In the ledger.*`), "In the ledger    up to $$SEQUENCE"},
+	{regexp.MustCompile(`Ledger +[0-9a-f]{32}`), "Ledger           $$ID"},
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "$$ID"},
 	{regexp.MustCompile(`(head |Head +[0-9]+ )[0-9a-f]{64}`), "$1$$HASH"},
 	{regexp.MustCompile(`("hash"|"sha256"): "[0-9a-f]{64}"`), `$1: "$$HASH"`},

@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,10 +60,39 @@ func statusCommand(cmd *cobra.Command) {
 		}
 		return s.show(v, func() {
 			facts(s.out, "Ledger", v.Ledger, "Node", v.Node, "Now", instant(v.Now), "Clock", clock, "Billing zone", v.Timezone,
-				"Currency", v.Currency, "Accounts", number(v.Accounts), "Settled until", instant(settled),
-				"Counts synced", v.SyncAge.Round(time.Millisecond).String()+" ago", "Journal head", number(v.JournalHead)+" "+v.JournalHash,
-				"In the ledger", "up to "+number(v.Folded), "Not countable", number(v.Unmetered), "Price book", v.PriceBook,
-				"Problems", strings.Join(v.Problems, "; "))
+				"Currency", v.Currency, "Accounts", number(v.Accounts), "Settled until", instant(settled), "Settlement lag", lag(v),
+				"Last seal", done(v.LastSeal), "Last settlement", done(v.LastSettlement),
+				"Counts synced", v.SyncAge.Round(time.Millisecond).String()+" ago (limit "+v.SyncLimit.String()+")",
+				"Disk", mebibytes(v.DiskFree)+" free, "+mebibytes(v.DiskReserve)+" needed",
+				"Journal head", number(v.JournalHead)+" "+v.JournalHash, "Anchor", anchor(v.Anchor),
+				"In the ledger", "up to "+number(v.Folded), "Not countable", number(v.Unmetered),
+				"Not settled", money(v.Unsettled, v.Currency), "Debts", money(v.Debts, v.Currency), "Price book", v.PriceBook)
+			for _, problem := range v.Problems {
+				s.say("Problem: %s", plain(problem))
+			}
 		})
 	})
 }
+
+func lag(v web.Status) string {
+	if v.SettlementLag == 0 {
+		return "none"
+	}
+	return v.SettlementLag.Round(time.Second).String()
+}
+
+func done(d web.Done) string {
+	if d.At.IsZero() {
+		return "none since the start"
+	}
+	return instant(d.At) + " (of " + d.From.Format("15:04:05") + "–" + d.Until.Format("15:04:05") + ")"
+}
+
+func anchor(a *web.AnchorState) string {
+	if a == nil {
+		return "none"
+	}
+	return number(a.Seq) + ", written " + a.Age.Round(time.Millisecond).String() + " ago"
+}
+
+func mebibytes(n uint64) string { return fmt.Sprintf("%d MiB", n>>20) }

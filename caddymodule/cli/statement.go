@@ -125,6 +125,11 @@ func showReplay(s *session, r billing.Replay) {
 	}
 	rows = append(rows, []string{"Sum", "", "", "", "", "", "", "", r.Debited})
 	table(s.out, "Hour,Sealed file,>Free,>Package,>Pay-per-use,>Ordinals,>R before,>R after,>Debit", rows...)
+	for _, h := range r.Hours {
+		if h.LowerBound != "" {
+			s.say("The counts from %s on are a lower bound: %s.", instant(h.Start), h.LowerBound)
+		}
+	}
 	s.gap()
 	if r.Same {
 		s.say("The statement says %s: the same.", r.Statement)

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/meter/tally"
 	"github.com/tallygate/tallygate/rating"
 	"github.com/tallygate/tallygate/rating/pricebook"
 )
@@ -79,6 +81,10 @@ func (c Config) Check() error {
 		return fmt.Errorf("node %q: use 1 to 32 of a-z, 0-9 and -", c.Node)
 	}
 	return nil
+}
+
+func (c Config) syncInterval() time.Duration {
+	return cmp.Or(c.SyncInterval, tally.DefaultSyncInterval)
 }
 
 // anchorInside reports whether the anchor is in the folder that it watches.

@@ -92,6 +92,12 @@ func (g *guard) Room() error {
 	return nil
 }
 
+// disk is how many bytes are free, and how many must be for a command.
+func (g *guard) disk() (free, need uint64, err error) {
+	free, err = g.free(g.dir)
+	return free, g.need(), err
+}
+
 // makeRoom gives up ballast for counters.
 func (g *guard) makeRoom() bool { return g.give(tallyRoom, "counters") > 0 }
 

@@ -48,7 +48,7 @@ func TestBelowTheReserve(t *testing.T) {
 	if err := s.Advance(context.Background(), s.Now().Add(time.Hour)); !errors.Is(err, ledger.ErrNoSpace) {
 		t.Errorf("settlement below the reserve: %v", err)
 	}
-	if p := s.Status().Problems; len(p) != 1 || !strings.Contains(p[0], "disk below the reserve") {
+	if p := s.Status().Problems; len(p) != 2 || !strings.Contains(p[0], "disk below the reserve") {
 		t.Errorf("problems %q", p)
 	}
 	full.Store(false)

@@ -111,7 +111,7 @@ func (s *Service) resumeTallies() (err error) {
 		}
 		settled := f.Header().Start < s.engine.SettledUntil()
 		if !settled { // else nothing of it is missed
-			s.complain(path, report)
+			s.complain(path, f, report)
 		}
 		if settled || empty(f) || s.ahead(f) {
 			failpoint.Hit("recover/settled-tally")
@@ -137,12 +137,14 @@ func (s *Service) resumeTallies() (err error) {
 // damagesTold is how many damaged counters of a file the log names.
 const damagesTold = 20
 
-func (s *Service) complain(path string, report tally.Report) {
+// complain tells what a resume found wrong with a tally.
+func (s *Service) complain(path string, f *tally.File, report tally.Report) {
 	for _, fault := range report.Faults {
 		s.log.Error("counters of an earlier run were damaged, and have been put right as far as they go", "file", path, "error", fault)
 	}
-	if report.LowerBound() {
-		s.log.Error("counters of an earlier run may be too low: the machine lost power, or the file was damaged", "file", path)
+	if short := f.Shortfall(); !short.None() {
+		s.log.Error("counts of an earlier run are a lower bound; the statements will say so", "file", path,
+			"damaged counters", short.Damaged, "power losses", short.PowerLosses, "sync interval", short.SyncInterval.String())
 	}
 	for i, d := range report.Damaged {
 		if i == damagesTold {

@@ -57,6 +57,8 @@ type Service struct {
 	herald   *herald
 	guard    *guard
 	lost     *unmetered // calls that could not be counted
+	past     past
+	exposure exposure
 
 	settleLock sync.Mutex   // one settlement at a time
 	jumpLock   sync.RWMutex // held for reading while time takes effect, for writing while it jumps

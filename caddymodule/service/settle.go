@@ -123,15 +123,17 @@ func (s *Service) settleEnded() error {
 		}
 		counts, err := s.meter.Seal(s.life, e, s.settings.Load().SealWait)
 		if err != nil {
-			return fmt.Errorf("the gateway stops: %w", err) // the counters stay for the next start
+			return fmt.Errorf("sealing the period's counters, which stay: %w", err)
 		}
-		if err := s.engine.Settle(e.Start, e.Length, counts); err != nil {
+		s.past.note(&s.past.seal, e, s.config.Zone)
+		if err := s.engine.SettleShort(e.Start, e.Length, counts, e.Shortfall()); err != nil {
 			return fmt.Errorf("settling the period at %s: %w", time.Unix(e.Start, 0).UTC().Format(time.RFC3339), err)
 		}
 		failpoint.Hit("settle/settled")
 		if err := s.meter.Drop(e); err != nil {
 			return fmt.Errorf("removing settled counters: %w", err)
 		}
+		s.past.note(&s.past.settled, e, s.config.Zone)
 	}
 	return nil
 }

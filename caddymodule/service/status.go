@@ -2,6 +2,7 @@ package service
 
 import (
 	"encoding/hex"
+	"os"
 	"time"
 
 	"github.com/tallygate/tallygate/web"
@@ -18,15 +19,37 @@ func (s *Service) Status() web.Status {
 		Unmetered: s.meter.Unmetered()}
 	clock := s.Clock()
 	st.ClockSuspended, st.ClockDisagreement = clock.Suspended, clock.Disagreement
+	st.LastSeal, st.LastSettlement = s.past.both()
+	st.SettlementLag, st.SyncLimit = s.lag(), s.syncLimit()
+	st.DiskFree, st.DiskReserve, _ = s.guard.disk() // Health has the error
+	st.Anchor = s.anchorState()
+	x, at, err := s.Exposure()
+	st.Unsettled, st.Debts, st.ExposureAsOf = s.engine.Currency.Format(x.Unsettled), s.engine.Currency.Format(x.Debts), at.In(s.config.Zone)
+	if err != nil {
+		st.Problems = append(st.Problems, "exposure: "+err.Error())
+	}
+	for _, c := range s.Health() {
+		if c.Err != nil {
+			st.Problems = append(st.Problems, c.Name+": "+c.Err.Error())
+		}
+	}
 	if book := s.engine.BookAt(now.Unix()); book != nil {
 		st.PriceBook = book.Hash
 	}
-	for _, problem := range []error{s.engine.Refusing(), s.meter.Failing()} {
-		if problem != nil {
-			st.Problems = append(st.Problems, problem.Error())
-		}
-	}
 	return st
+}
+
+// anchorState is nil where no anchor is configured.
+func (s *Service) anchorState() *web.AnchorState {
+	if s.config.Anchor == "" {
+		return nil
+	}
+	head, _ := s.journal.Anchored() // Health has the error
+	state := &web.AnchorState{Seq: head.Seq}
+	if info, err := os.Stat(s.config.Anchor); err == nil {
+		state.Age = max(0, time.Since(info.ModTime()))
+	}
+	return state
 }
 
 // Pace is how long a settlement period is, and how long it waits for its calls.

@@ -29,7 +29,8 @@ var Start = time.Date(2026, 11, 22, 2, 30, 0, 0, time.UTC)
 
 // Gateway is a web.Gateway without traffic: tests count calls by hand.
 type Gateway struct {
-	URL string // of the API, without /tallygate
+	URL   string      // of the API, without /tallygate
+	Wrong []web.Check // what its health is to find
 
 	engine  *billing.Engine
 	journal *journal.Journal
@@ -225,10 +226,19 @@ func (g *Gateway) DecodeRefusal(id string) (web.Refusal, error) {
 // Status is what the engine and the journal say.
 func (g *Gateway) Status() web.Status {
 	meta, head, clock := g.engine.Meta(), g.journal.Head(), g.Clock()
+	hour := Start.Truncate(time.Hour).In(g.engine.Zone)
+	done := web.Done{At: hour.Add(2 * time.Second), From: hour.Add(-time.Hour), Until: hour}
+	var problems []string
+	for _, c := range g.Wrong {
+		problems = append(problems, c.Name+": "+c.Err.Error())
+	}
 	return web.Status{Ledger: meta.ID, Node: "test", Now: g.Now().In(g.engine.Zone), TestClock: meta.Test, Currency: meta.Currency,
 		Timezone: meta.Zone, Accounts: meta.Accounts, SettledUntil: time.Unix(g.engine.SettledUntil(), 0).In(g.engine.Zone),
 		JournalHead: head.Seq, JournalHash: hex.EncodeToString(head.Hash[:]), Folded: meta.Folded,
-		PriceBook: g.engine.BookAt(g.Now().Unix()).Hash, ClockSuspended: clock.Suspended, ClockDisagreement: clock.Disagreement}
+		PriceBook: g.engine.BookAt(g.Now().Unix()).Hash, SyncLimit: time.Second, DiskFree: 5 << 30, DiskReserve: 64 << 20,
+		LastSeal: done, LastSettlement: done, Anchor: &web.AnchorState{Seq: head.Seq, Age: time.Second},
+		Unsettled: g.engine.Currency.Format(12_34), Debts: g.engine.Currency.Format(0), ExposureAsOf: done.At,
+		Problems: problems, ClockSuspended: clock.Suspended, ClockDisagreement: clock.Disagreement}
 }
 
 // ShiftWall puts the wall clock ahead of the gateway's, or behind it. Nothing but
@@ -267,6 +277,12 @@ func (g *Gateway) AcceptClock(saw time.Time) error {
 	g.mu.Unlock()
 	return g.live(rating.HourStart(c.Wall.Unix(), g.engine.Zone), c.Wall)
 }
+
+// Ready checks nothing but that it is there.
+func (g *Gateway) Ready() []web.Check { return []web.Check{{Name: "ledger"}} }
+
+// Health finds what Wrong has.
+func (g *Gateway) Health() []web.Check { return append(g.Ready(), g.Wrong...) }
 
 // Pace is an hour and a minute, as by default.
 func (g *Gateway) Pace() (period, sealWait time.Duration) { return time.Hour, time.Minute }
