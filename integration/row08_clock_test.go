@@ -180,7 +180,7 @@ func (c *clockRound) passed() map[string]int {
 func (c *clockRound) step() {
 	c.t.Helper()
 	by := []time.Duration{0, -2 * time.Hour, 2 * time.Hour, 400 * aDayLong, -400 * aDayLong,
-		c.off + 3*time.Minute, c.off - 3*time.Minute}[c.chance.IntN(7)]
+		c.off + time.Minute, c.off - time.Minute}[c.chance.IntN(7)]
 	c.traffic.gate.open()
 	doubted := false
 	if d := by - c.off; c.chance.IntN(3) == 0 {
