@@ -107,7 +107,8 @@ func Wrote(f *os.File, at, n int64) {
 // the sync began.
 func Synced(f *os.File) { SyncedTo(f, math.MaxInt64) }
 
-// SyncedTo is Synced where others have written since, behind an offset.
+// SyncedTo is Synced where others have written since, behind an offset. The file
+// is no shorter than an earlier sync left it.
 func SyncedTo(f *os.File, end int64) {
 	if shadow == "" {
 		return

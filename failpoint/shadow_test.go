@@ -156,13 +156,13 @@ func TestWhatWasWrittenIsCopied(t *testing.T) {
 	write(1, "klm")
 	write(8000, "nop")
 	SyncedTo(f, 6000)
-	if got := content(t, id); got != "aklm"+string(want[4:6000]) {
+	if got := content(t, id); got != "aklm"+string(want[4:]) {
 		t.Fatalf("%d bytes %q", len(got), got)
 	}
 	SyncedTo(f, 10000)
 	want, _ = os.ReadFile(path)
-	if got := content(t, id); got != string(want[:10000]) {
-		t.Fatalf("%d bytes: %q", len(got), got)
+	if got := content(t, id); got != string(want) { // as long as an earlier sync left it
+		t.Fatalf("%d bytes differ", len(got))
 	}
 	Synced(f)
 	if got := content(t, id); got != string(want) {

@@ -139,11 +139,15 @@ func copyContent(live *os.File, id string, e extent, end int64) error {
 		return err
 	}
 	defer kept.Close()
-	size := min(info.Size(), end)
+	had, err := kept.Stat()
+	if err != nil {
+		return err
+	}
+	size := min(info.Size(), max(end, had.Size())) // an earlier sync may have covered more
 	if err := kept.Truncate(size); err != nil {
 		return err
 	}
-	return copyRuns(kept, live, extent{e.lo, min(e.hi, size)})
+	return copyRuns(kept, live, extent{e.lo, min(e.hi, size, end)})
 }
 
 // copyRuns passes over holes: they are in the shadow already, unless a file was

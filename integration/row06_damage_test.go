@@ -188,7 +188,7 @@ func (w *row6Worker) compare() (lower bool, complaint string) {
 		}
 	}
 	out, err := w.g.Command("verify", "--address", w.g.Admin)
-	if err != nil && len(wrong) == 0 && !regexp.MustCompile(`damaged|differs|put the file back`).MatchString(out) {
+	if err != nil && len(wrong) == 0 && !regexp.MustCompile(`damaged|differs|tallygate repair`).MatchString(out) {
 		wrong = append(wrong, "verify: "+out)
 	}
 	if len(wrong) > 0 {

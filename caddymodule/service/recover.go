@@ -142,9 +142,13 @@ func (s *Service) complain(path string, f *tally.File, report tally.Report) {
 	for _, fault := range report.Faults {
 		s.log.Error("counters of an earlier run were damaged, and have been put right as far as they go", "file", path, "error", fault)
 	}
-	if short := f.Shortfall(); !short.None() {
-		s.log.Error("counts of an earlier run are a lower bound; the statements will say so", "file", path,
-			"damaged counters", short.Damaged, "power losses", short.PowerLosses, "sync interval", short.SyncInterval.String())
+	switch short := f.Shortfall(); {
+	case short.Damaged > 0:
+		s.log.Error("counts of an earlier run may be too low: counters were damaged; the statements will say so", "file", path,
+			"damaged counters", short.Damaged, "power losses", short.PowerLosses)
+	case short.PowerLosses > 0:
+		s.log.Warn("the machine lost power: calls of the last sync interval may be missing; the statements will say so", "file", path,
+			"power losses", short.PowerLosses, "sync interval", short.SyncInterval.String())
 	}
 	for i, d := range report.Damaged {
 		if i == damagesTold {

@@ -82,8 +82,7 @@ func (f *File) resume() error {
 func (f *File) recover(size int64) error {
 	r := recovery{f: f}
 	if slots := size - mapHeaderBytes; slots < 0 || slots%chunkBytes != 0 {
-		r.cut = true
-		r.report.Faults = append(r.report.Faults, fmt.Errorf("%s: cut at %d", f.path, size))
+		r.cut = fmt.Errorf("%s: cut at %d", f.path, size)
 	}
 	for i := range r.found {
 		r.found[i] = readSideHeader(f.side.halves[i].file)
@@ -143,10 +142,10 @@ func (f *File) openFiles() (size int64, err error) {
 type recovery struct {
 	f        *File
 	found    [2]found
-	base     int  // the half that was active; -1 if none
-	rebooted bool // the mapped file may be older than the side file
-	closed   bool // Close wrote the side file last: it lacks nothing
-	cut      bool // the mapped file was shorter than it is made
+	base     int   // the half that was active; -1 if none
+	rebooted bool  // the mapped file may be older than the side file
+	closed   bool  // Close wrote the side file last: it lacks nothing
+	cut      error // the mapped file was shorter than it is made
 	marks    []mark
 	report   Report
 }
@@ -300,8 +299,9 @@ func (r *recovery) judge() {
 			h.skipped += base.skipped
 		}
 	}
-	if r.cut {
+	if r.cut != nil && !r.rebooted { // the length is not synced, as what is mapped is not
 		h.skipped++
+		r.report.Faults = append(r.report.Faults, r.cut)
 	}
 	r.report.PowerLosses, r.report.SideSkipped = int(h.powerLosses), int(h.skipped)
 }
