@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -120,7 +119,7 @@ func (a *App) checkOperations(names []string) error {
 func (a *App) serviceConfig(book *pricebook.Book) (service.Config, error) {
 	c := service.Config{Anchor: a.Anchor, Node: a.Node, Test: a.TestLedger,
 		SyncInterval: time.Duration(a.SyncInterval), ClockGap: orDefault(a.ClockGap, 31*day),
-		Reserve: cmp.Or(uint64(a.Reserve), service.DefaultReserve), Ballast: service.DefaultBallast,
+		Reserve: uint64(a.Reserve), Ballast: service.DefaultBallast,
 		Settings: service.Settings{Book: book, Policy: a.policy(),
 			FlushInterval: orDefault(a.FlushInterval, time.Hour), SealWait: orDefault(a.SealWait, time.Minute), LetThrough: a.OnFailure == onFailureAllow}}
 	if a.Ballast != nil {

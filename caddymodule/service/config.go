@@ -33,7 +33,7 @@ type Config struct {
 	ClockGap time.Duration
 
 	SyncInterval time.Duration
-	Reserve      uint64 // bytes of disk below which nothing is accepted
+	Reserve      uint64 // bytes of disk below which nothing is accepted; 0 = as the ledger asks for, which grows with it
 	Ballast      int64  // bytes kept for a full disk, 0 = none
 	Settings
 	Logger *slog.Logger
@@ -63,7 +63,7 @@ func (c Config) Check() error {
 	switch {
 	case c.SealWait < 0:
 		return fmt.Errorf("seal_wait %s: must not be negative", c.SealWait)
-	case c.Reserve < MinReserve:
+	case c.Reserve > 0 && c.Reserve < MinReserve:
 		return fmt.Errorf("reserve %s: the ledger needs %s to write out its memory: set it higher", mib(c.Reserve), mib(MinReserve))
 	case c.Ballast != 0 && c.Ballast < MinBallast:
 		return fmt.Errorf("ballast %s: to start on a full disk takes %s: set it higher, or 0 for none", mib(uint64(max(c.Ballast, 0))), mib(MinBallast))

@@ -15,7 +15,6 @@ import (
 
 // Sizes in bytes of what a full disk is guarded with.
 const (
-	DefaultReserve = 64 << 20
 	MinReserve     = 48 << 20 // what Badger may need to write out its memory
 	DefaultBallast = 128 << 20
 	MinBallast     = startRoom // or none
@@ -31,7 +30,7 @@ const (
 // given up to what must go on without: counting, a start, a stop.
 type guard struct {
 	dir     string
-	reserve uint64
+	reserve func() uint64 // what the ledger asks for
 	free    func(dir string) (uint64, error)
 	ballast *ballast.File
 	log     *slog.Logger
@@ -47,7 +46,7 @@ type guard struct {
 // openGuard takes up the ballast that an earlier run left, and gives up of it what
 // a start lacks. The folder is locked.
 func openGuard(c Config) *guard {
-	g := &guard{dir: c.Dir, reserve: c.Reserve, free: c.free, log: c.Logger, opened: time.Now()}
+	g := &guard{dir: c.Dir, reserve: func() uint64 { return max(c.Reserve, MinReserve) }, free: c.free, log: c.Logger, opened: time.Now()}
 	if g.free == nil {
 		g.free = ballast.Free
 	}
@@ -74,7 +73,10 @@ func openGuard(c Config) *guard {
 
 // need is how much must be free for a command: more than the ledger itself asks
 // for, so that it can be folded.
-func (g *guard) need() uint64 { return g.reserve + g.reserve/8 }
+func (g *guard) need() uint64 {
+	reserve := g.reserve()
+	return reserve + reserve/8
+}
 
 // Room is why no command is accepted, nil where the disk has room.
 func (g *guard) Room() error {

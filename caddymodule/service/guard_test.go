@@ -121,7 +121,7 @@ func TestStartsOnAFullDisk(t *testing.T) {
 func fullDiskConfig(t *testing.T, dir string) Config {
 	c := testConfig(t, filepath.Join(dir, "ledger"))
 	c.Test, c.TestStart, c.SyncInterval = false, time.Time{}, 0
-	c.Reserve, c.Ballast = DefaultReserve, DefaultBallast
+	c.Reserve, c.Ballast = 64<<20, DefaultBallast
 	return c
 }
 
@@ -250,7 +250,7 @@ func TestReserveAndBallastAreFixed(t *testing.T) {
 	c := testConfig(t, t.TempDir())
 	s := open(t, c)
 	for name, change := range map[string]func(*Config){
-		"reserve": func(c *Config) { c.Reserve = DefaultReserve },
+		"reserve": func(c *Config) { c.Reserve = MinReserve },
 		"ballast": func(c *Config) { c.Ballast = DefaultBallast },
 	} {
 		other := c

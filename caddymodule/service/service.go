@@ -130,6 +130,7 @@ func (s *Service) openLedger() (err error) {
 	if s.store, err = badgerstore.Open(badgerstore.Config{Dir: s.path("badger"), Reserve: s.config.Reserve, Logger: s.log}); err != nil {
 		return fmt.Errorf("opening the ledger: %w", err)
 	}
+	s.guard.reserve = s.store.Reserve
 	failpoint.Hit("recover/opened")
 	folded, err := foldedUntil(s.store)
 	if err != nil {

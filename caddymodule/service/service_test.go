@@ -452,7 +452,7 @@ func TestLedgerKeepsItsSettings(t *testing.T) {
 
 func TestChecksOfTheConfiguration(t *testing.T) {
 	good := testConfig(t, t.TempDir())
-	good.Reserve, good.Ballast = DefaultReserve, DefaultBallast
+	good.Reserve, good.Ballast = MinReserve, DefaultBallast
 	if err := good.Check(); err != nil {
 		t.Fatal(err)
 	}

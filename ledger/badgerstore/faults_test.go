@@ -268,11 +268,11 @@ func TestReserveGrowsWithTheTables(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := &Store{cfg: Config{Dir: dir}}
-		if got := s.reserve(); got != uint64(test.want) {
+		if got := s.Reserve(); got != uint64(test.want) {
 			t.Errorf("%d bytes of tables: reserve %d, want %d", test.tables, got, test.want)
 		}
 		s.cfg.Reserve = 5
-		if got := s.reserve(); got != 5 {
+		if got := s.Reserve(); got != 5 {
 			t.Errorf("set to 5: %d", got)
 		}
 	}

@@ -24,7 +24,7 @@ func (s *Store) Reopen() error {
 	defer s.commits.Unlock()
 	s.reads.Wait()
 	<-s.verified // the check of all tables may still run
-	if err := s.room(min(s.reserve(), openReserve)); err != nil {
+	if err := s.room(min(s.Reserve(), openReserve)); err != nil {
 		return err
 	}
 	if err := s.db.Close(); err != nil {

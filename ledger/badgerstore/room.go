@@ -28,10 +28,10 @@ const tablesEvery = time.Second
 
 // Room refuses with ledger.ErrNoSpace, which says how much is free and how much
 // is needed, where a Commit would.
-func (s *Store) Room() error { return s.room(s.reserve()) }
+func (s *Store) Room() error { return s.room(s.Reserve()) }
 
-// reserve is how many bytes must be free for a Commit.
-func (s *Store) reserve() uint64 {
+// Reserve is how many bytes must be free for a Commit.
+func (s *Store) Reserve() uint64 {
 	if s.cfg.Reserve > 0 {
 		return s.cfg.Reserve
 	}
