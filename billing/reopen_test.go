@@ -306,14 +306,18 @@ func TestManyCommandsWhileTheJournalFails(t *testing.T) {
 	const clients, commands = 4, 40
 	r.createMany(t, clients)
 	done := make(chan struct{})
+	var accepted atomic.Int64
 	var chaos, all sync.WaitGroup
-	chaos.Go(func() {
-		for n := 0; ; n++ {
+	chaos.Go(func() { // again and again, but never before something was accepted since
+		for n, before := 0, int64(-1); ; {
 			select {
 			case <-done:
 				return
-			case <-time.After(5 * time.Millisecond):
+			case <-time.After(time.Millisecond):
+			}
+			if now := accepted.Load(); now > before {
 				r.disk.fail(journalPlaces[n%len(journalPlaces)])
+				n, before = n+1, now
 			}
 		}
 	})
@@ -324,6 +328,7 @@ func TestManyCommandsWhileTheJournalFails(t *testing.T) {
 				for {
 					_, err := r.Do(req)
 					if err == nil {
+						accepted.Add(1)
 						break
 					}
 					if !errors.Is(err, ErrUnavailable) {
