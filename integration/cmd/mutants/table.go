@@ -17,19 +17,20 @@ var mutants = []mutant{
 
 	{"settle again what is settled", []edit{
 		{"caddymodule/service/recover.go",
-			`		if settled || empty(f) {`,
-			`		if empty(f) {`},
+			`		if settled || empty(f) || s.ahead(f) {`,
+			`		if empty(f) || s.ahead(f) {`},
 		{"billing/settle.go",
 			`	if start < settled {`,
 			`	if false {`}},
 		[]short{{row: 1, places: []string{"settle/settled@1"}}}},
 
 	{"remove the counters before the journal has the period", []edit{{"caddymodule/service/settle.go",
-		`		if err := s.engine.Settle(e.Start, e.Length, counts); err != nil {`,
-		`		if err := s.meter.Drop(e); err != nil {
+		`		if err := s.engine.SettleShort(e.Start, e.Length, counts, e.Shortfall()); err != nil {`,
+		`		short := e.Shortfall()
+		if err := s.meter.Drop(e); err != nil {
 			return err
 		}
-		if err := s.engine.Settle(e.Start, e.Length, counts); err != nil {`}},
+		if err := s.engine.SettleShort(e.Start, e.Length, counts, short); err != nil {`}},
 		[]short{{row: 1, places: []string{"settle/sealed@1"}}}},
 
 	{"count after the last byte", []edit{{"caddymodule/watch.go",
@@ -61,13 +62,8 @@ var mutants = []mutant{
 		[]short{{row: 1, places: []string{"images/changing@5", "images/changing@9", "images/changing@13"}}}},
 
 	{"take the counters of a killed run for empty", []edit{{"caddymodule/service/recover.go",
-		`	return len(f.Damaged()) == 0`,
-		`	return true`},
-		{"caddymodule/service/recover.go",
-			`		if c.Calls > 0 {
-			return false
-		}`,
-			`		_ = c`}},
+		`{ return counted(f) == 0 && len(f.Damaged()) == 0 }`,
+		`{ return true }`}},
 		[]short{{row: 2, rounds: 2}}},
 
 	{"do not sync the journal", []edit{{"ledger/journal/disk.go",
@@ -90,9 +86,13 @@ var mutants = []mutant{
 	failpoint.Hit("tally/synced")`}},
 		[]short{{row: 3}}},
 
-	{"do not notice that the disk is full", []edit{{"ledger/badgerstore/commit.go",
-		`	if free < need {`,
-		`	if false {`}},
+	{"do not notice that the disk is full", []edit{
+		{"ledger/badgerstore/room.go",
+			`	if free < need {`,
+			`	if false {`},
+		{"caddymodule/service/guard.go",
+			`	if free < g.need() {`,
+			`	if false {`}},
 		[]short{{row: 4}}},
 
 	{"acknowledge what the disk refused", []edit{{"ledger/journal/append.go",
