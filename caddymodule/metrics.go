@@ -113,9 +113,9 @@ func (collector) Collect(ch chan<- prometheus.Metric) {
 		send(callsDesc, prometheus.CounterValue, float64(calls), s.Engine().OperationName(operation), kind.String())
 	})
 	st := s.Status()
-	s.Meter().UnmeteredBy(func(operation uint16, calls uint64) {
-		send(unmeteredDesc, prometheus.CounterValue, float64(calls), s.Engine().OperationName(operation))
-	})
+	for number, name := range s.Engine().Meta().Operations { // those at zero as well: an alert is to see the first call
+		send(unmeteredDesc, prometheus.CounterValue, float64(s.Meter().UnmeteredOf(uint16(number))), name)
+	}
 	send(presumedDesc, prometheus.CounterValue, float64(presumed.Load()))
 	for _, f := range figures {
 		send(f.desc, prometheus.GaugeValue, f.of(s, st))

@@ -36,15 +36,13 @@ func (m *Meter) Totals(f func(operation uint16, kind account.Kind, calls uint64)
 
 // Unmetered is how many calls ran and could not be counted since the process began.
 func (m *Meter) Unmetered() (calls uint64) {
-	m.UnmeteredBy(func(_ uint16, n uint64) { calls += n })
+	for op := range m.totals.unmetered {
+		calls += m.totals.unmetered[op].Load()
+	}
 	return calls
 }
 
-// UnmeteredBy calls f with the operations that have any.
-func (m *Meter) UnmeteredBy(f func(operation uint16, calls uint64)) {
-	for op := range m.totals.unmetered {
-		if n := m.totals.unmetered[op].Load(); n > 0 {
-			f(uint16(op), n)
-		}
-	}
+// UnmeteredOf is how many those of an operation are.
+func (m *Meter) UnmeteredOf(operation uint16) uint64 {
+	return m.totals.unmetered[min(operation, maxOperations-1)].Load()
 }
