@@ -10,7 +10,7 @@
 //
 //	TALLYGATE_FAILPOINTS=FILE  read again whenever it changes; lines of
 //	    settle/journalled kill 3       SIGKILL at the third hit from now
-//	    journal/sync EIO 5 50          hits 5 to 54 fail with EIO (also ENOSPC, EROFS)
+//	    journal/sync EIO 5 50          hits 5 to 54 fail with EIO (also ENOSPC, EROFS, EOPNOTSUPP)
 //	TALLYGATE_HITS=FILE        gets the name of every place when it is first hit
 //	TALLYGATE_SHADOW=DIR       keeps what is durable of TALLYGATE_SHADOW_OF=DIR, see shadow.go
 //	TALLYGATE_WALL=FILE        holds a duration by which the wall clock is off

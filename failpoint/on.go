@@ -33,7 +33,8 @@ type order struct {
 	first, times int
 }
 
-var errnos = map[string]error{"EIO": syscall.EIO, "ENOSPC": syscall.ENOSPC, "EROFS": syscall.EROFS}
+var errnos = map[string]error{"EIO": syscall.EIO, "ENOSPC": syscall.ENOSPC, "EROFS": syscall.EROFS,
+	"EOPNOTSUPP": syscall.EOPNOTSUPP}
 
 // Hit kills the process where the control file says so.
 func Hit(name string) { _ = at(name) }

@@ -81,7 +81,7 @@ func slowExchange(a, b string) error {
 		func() error { return os.Rename(a, a+oldSuffix) },
 		func() error { failpoint.Hit("repair/between"); return os.Rename(b, a) },
 		func() error { return durable.SyncDir(dir) },
-		func() error { return os.Rename(a+oldSuffix, b) },
+		func() error { failpoint.Hit("repair/exchanged"); return os.Rename(a+oldSuffix, b) },
 		func() error { return durable.SyncDir(dir) },
 		func() error { return os.Remove(mark) },
 	}
