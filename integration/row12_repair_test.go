@@ -167,7 +167,7 @@ func (d *damaged) killed(place string, gone bool, balances []string, command ...
 	orders := filepath.Join(d.Dir, "orders")
 	order := place + " kill\n"
 	if place == "repair/between" || place == "repair/exchanged" { // as on a file system that exchanges nothing in one step
-		order += "repair/exchange EOPNOTSUPP 1 9\n"
+		order += "repair/exchange" + " EOPNOTSUPP 1 9\n"
 	}
 	if err := os.WriteFile(orders, []byte(order), 0o600); err != nil {
 		d.t.Fatal(err)

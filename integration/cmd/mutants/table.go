@@ -9,7 +9,7 @@ var mutants = []mutant{
 
 	{"add instead of set in a fold", []edit{{"ledger/badgerstore/commit.go",
 		`		w.set(movementKey(m.Account, m.Number), ledger.AppendMovement(w.b, m))`,
-		`		for _, err := lookup(txn, movementKey(m.Account, m.Number)); err == nil; _, err = lookup(txn, movementKey(m.Account, m.Number)) {
+		`		for _, err := lookup(w.txn, movementKey(m.Account, m.Number)); err == nil; _, err = lookup(w.txn, movementKey(m.Account, m.Number)) {
 			m.Number += 1 << 20
 		}
 		w.set(movementKey(m.Account, m.Number), ledger.AppendMovement(w.b, m))`}},
