@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -107,6 +108,9 @@ func (r *rig) ledgerFiles() string {
 		}
 		list = append(list, names...)
 	}
+	list = slices.DeleteFunc(list, func(name string) bool { // files that the first one is replacing
+		return strings.HasSuffix(name, ".new") || strings.HasSuffix(name, ".tmp")
+	})
 	return strings.Join(list, "\n")
 }
 
