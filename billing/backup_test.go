@@ -240,7 +240,7 @@ func TestRemake(t *testing.T) {
 			t.Errorf("%s: other rows are taken", f.Name)
 		}
 	}
-	if files != 3 || walk.Ledger() != r.Meta().ID {
-		t.Errorf("%d files of ledger %s", files, walk.Ledger())
+	if files != 3 || walk.ledger.ID != r.Meta().ID {
+		t.Errorf("%d files of ledger %s", files, walk.ledger.ID)
 	}
 }

@@ -70,9 +70,6 @@ func (w *FileWalk) Record(rec journal.Record) (f NamedFile, named bool, err erro
 // Lost are the periods that the records say are lost.
 func (w *FileWalk) Lost() []Lost { return sortedLost(w.lost) }
 
-// Ledger is the id of the ledger, "" before its first record.
-func (w *FileWalk) Ledger() string { return w.ledger.ID }
-
 // RemakeFromLedger makes a sealed file again from the hours of a ledger, which
 // have every line of it. It is returned only with the very hash that the journal
 // names.

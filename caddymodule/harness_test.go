@@ -104,7 +104,7 @@ func (g *gate) gateway() gateway {
 }
 
 func newGate(t testing.TB) *gate {
-	m := meter.Open(meter.Config{Clock: meter.NewWallClock(), Dir: t.TempDir(), Node: "gw1",
+	m := meter.Open(meter.Config{Clock: meter.NewWallClock(nil), Dir: t.TempDir(), Node: "gw1",
 		Period: func(unix int64) (int64, int64, uint32) { return unix - unix%3600, 3600, 202601 }})
 	var ops []meter.Operation
 	for name, n := range operationNumbers {

@@ -31,14 +31,12 @@ type WallClock struct {
 	offset atomic.Int64 // event time minus monotonic time
 }
 
-// NewWallClock starts at the machine's present wall time.
-func NewWallClock() *WallClock {
-	return NewShiftedClock(func() time.Duration { return 0 })
-}
-
-// NewShiftedClock is NewWallClock where the wall time is off, as far as tests want.
-// Monotonic time never is.
-func NewShiftedClock(shift func() time.Duration) *WallClock {
+// NewWallClock starts at the machine's present wall time, which is off as far as
+// tests want; nil stands for not at all. Monotonic time never is.
+func NewWallClock(shift func() time.Duration) *WallClock {
+	if shift == nil {
+		shift = func() time.Duration { return 0 }
+	}
 	c := &WallClock{start: time.Now(), shift: shift}
 	c.Accept(c.Read())
 	return c

@@ -8,7 +8,7 @@ import (
 // wallOff is a wall clock that a test can put off.
 func wallOff() (c *WallClock, off *time.Duration) {
 	off = new(time.Duration)
-	return NewShiftedClock(func() time.Duration { return *off }), off
+	return NewWallClock(func() time.Duration { return *off }), off
 }
 
 // TestWallClockFollows small steps of the wall clock, and no others.

@@ -366,7 +366,7 @@ func resumeAll(t *testing.T, m *Meter, dir string) {
 
 // TestAdmitAndSettleDoNotAllocate guards the hot path's budget.
 func TestAdmitAndSettleDoNotAllocate(t *testing.T) {
-	m := newMeter(t, t.TempDir(), NewWallClock())
+	m := newMeter(t, t.TempDir(), NewWallClock(nil))
 	k := keyFor(t, m, View{Number: 1, PayPerUse: true, Subscriptions: []Subscription{
 		{Number: 1, Instance: "shop", End: 1 << 62, Limits: [3]uint32{20, 20, 20}}}}, "shop")
 	for name, op := range map[string]uint16{"pay-per-use": opTagging, "subscribed": opSearch} {
@@ -387,7 +387,7 @@ func TestAdmitAndSettleDoNotAllocate(t *testing.T) {
 func BenchmarkAdmitSettle(b *testing.B) {
 	for _, accounts := range []int{1, 1_000_000} {
 		b.Run(fmt.Sprintf("accounts=%d", accounts), func(b *testing.B) {
-			m := newMeter(b, b.TempDir(), NewWallClock())
+			m := newMeter(b, b.TempDir(), NewWallClock(nil))
 			if _, err := m.Roll(m.Now().Event); err != nil {
 				b.Fatal(err)
 			}

@@ -49,7 +49,7 @@ func (s *Service) openClock() error {
 	if shift == nil {
 		shift = failpoint.Shift
 	}
-	w := &wallClock{WallClock: meter.NewShiftedClock(shift), path: s.path("wallclock"), log: s.log}
+	w := &wallClock{WallClock: meter.NewWallClock(shift), path: s.path("wallclock"), log: s.log}
 	w.kept.Store(-int64(markEvery))
 	s.clock, s.wall = w, w
 	last, err := s.lastKnown()
