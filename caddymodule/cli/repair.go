@@ -139,6 +139,9 @@ func showRepaired(s *session, c service.RepairConfig, done service.Repaired) {
 	for _, w := range done.Rebuilt.PassedOver {
 		s.say("Passed over, since its account refuses it without the lost usage: %s", w)
 	}
+	for _, d := range done.Dropped {
+		s.say("Left out of %s: %s of accounts, packages or operations that came after the cut.", d.File, many(int64(d.Calls), "call"))
+	}
 	for _, k := range done.Kept {
 		s.say("Kept: %s; remove it when all is well.", k)
 	}

@@ -54,7 +54,8 @@ type Repaired struct {
 	Plan
 	Done      bool            `json:"done"` // false: blocked, or only looked
 	Rebuilt   billing.Rebuilt `json:"-"`
-	Kept      []string        `json:"kept"` // what was replaced or moved away, for the operator to remove
+	Dropped   []Dropped       `json:"dropped"` // calls that the ledger can no longer take, since their accounts were cut off
+	Kept      []string        `json:"kept"`    // what was replaced or moved away, for the operator to remove
 	Missing   bool            `json:"missing"`
 	PastChain bool            `json:"anchor_behind"` // the anchor knows more than the journal has now
 }
@@ -113,6 +114,7 @@ func Repair(c RepairConfig) (done Repaired, err error) {
 		return done, err
 	}
 	done.Done, done.Kept, done.PastChain = true, r.kept, r.anchored.Seq > r.plan.Journal.Seq
+	done.Dropped, done.Missing = r.dropped, done.Missing || len(r.dropped) > 0
 	return done, nil
 }
 
@@ -123,6 +125,8 @@ type repair struct {
 	stamp string        // names what is kept
 	kept  []string
 	plan  Plan
+
+	dropped []Dropped
 
 	old      *oldLedger // the database as it was found; nil where it cannot be read
 	anchored journal.Head
@@ -147,7 +151,8 @@ func (r *repair) end() error {
 }
 
 func (r *repair) find(f Finding) {
-	f.Problem = strings.NewReplacer(": "+ledger.WayOut, "", "; or "+ledger.WayOut, "").Replace(f.Problem) // this is it
+	f.Problem = strings.NewReplacer(": "+ledger.WayOut, "", "; or "+ledger.WayOut, "", // this is it
+		r.path(readingDir), r.path("badger")).Replace(f.Problem)
 	r.plan.Findings = append(r.plan.Findings, f)
 	r.plan.Blocked = r.plan.Blocked || f.Cure == "" && f.Lost
 }
@@ -171,6 +176,9 @@ func (r *repair) act() (made billing.Rebuilt, err error) {
 		}
 	}
 	if made, err = r.fold(); err != nil {
+		return made, err
+	}
+	if err := r.fitCounters(); err != nil {
 		return made, err
 	}
 	if err := r.swap("badger"); err != nil {

@@ -116,6 +116,9 @@ func (r *repair) judgeJournal(damage error, known uint64) error {
 	case r.CutJournal && found.Head.Seq > 0:
 		f.Lost = true
 		f.Cure = fmt.Sprintf("it will end at record %d of %s: what came after it is lost, at least %d records; the damaged one is kept", found.Head.Seq, from, gone)
+	case found.Head.Seq == 0: // nothing that a ledger could begin with
+		f.Lost = true
+		f.Way = fmt.Sprintf("no record of it can be read, and at least %d are gone: give a full backup and its increments with --from", gone)
 	default:
 		f.Lost = true
 		f.Way = fmt.Sprintf("it can be read up to record %d of %s, at least %d records after it cannot: give backups that have them with --from, "+

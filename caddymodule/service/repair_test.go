@@ -294,6 +294,8 @@ func TestRepairTheJournal(t *testing.T) {
 	}
 
 	b.remove("journal")
+	b.blocked("give a full backup", nil) // to cut at nothing is not offered, since it is refused
+	b.blocked("give a full backup", func(c *RepairConfig) { c.CutJournal = true })
 	b.repairedFrom(b.backups)
 
 	other := newBroken(t)
