@@ -53,6 +53,9 @@ func Rebuild(c RebuildConfig) (Rebuilt, error) {
 	if err := e.recover(); err != nil {
 		return Rebuilt{}, err
 	}
+	if err := e.Flush(); err != nil { // on a full disk a start goes on without
+		return Rebuilt{}, err
+	}
 	head := c.Journal.Head()
 	if folded := e.Meta().Folded; folded != head.Seq {
 		return Rebuilt{}, fmt.Errorf("%w: the fold ended at record %d, the journal at %d", ledger.ErrDamaged, folded, head.Seq)

@@ -150,7 +150,8 @@ func TestExposure(t *testing.T) {
 		t.Errorf("after the settlement: %+v", st)
 	}
 	_, metrics := page(t, "http://"+r.Admin+"/metrics")
-	for _, line := range []string{`tallygate_exposure_unsettled_minor_units{currency="USD"} 0`, `tallygate_exposure_debts_minor_units{currency="USD"} 8`} {
+	for _, line := range []string{`tallygate_exposure_unsettled_minor_units{currency="USD"} 0`, `tallygate_exposure_debts_minor_units{currency="USD"} 8`,
+		`tallygate_unmetered_total{operation="recognition/image-tagging"} 0`} {
 		if !strings.Contains(metrics, line+"\n") {
 			t.Errorf("no %s in the metrics", line)
 		}

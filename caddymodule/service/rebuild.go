@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/tallygate/tallygate/billing"
 	"github.com/tallygate/tallygate/durable"
 	"github.com/tallygate/tallygate/failpoint"
+	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/ledger/badgerstore"
 	"github.com/tallygate/tallygate/ledger/journal"
 )
@@ -30,6 +32,9 @@ func rebuild(dir, usageDir string, j *journal.Journal, log *slog.Logger, progres
 			progress("folding journal records", done, total)
 		}})
 	if err = errors.Join(err, store.Close()); err != nil {
+		if errors.Is(err, ledger.ErrNoSpace) || errors.Is(err, syscall.ENOSPC) {
+			err = fmt.Errorf("there must be room for a new database; give it, and run the same command again: %w", err)
+		}
 		return made, err
 	}
 	failpoint.Hit("repair/folded")

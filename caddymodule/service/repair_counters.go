@@ -54,8 +54,20 @@ func (r *repair) onCopy(path string, f func(copied string) error) error {
 			return err
 		}
 	}
-	return f(filepath.Join(dir, filepath.Base(path)))
+	if err := f(filepath.Join(dir, filepath.Base(path))); err != nil {
+		return originalOf{err, dir, filepath.Dir(path)}
+	}
+	return nil
 }
+
+// originalOf is an error about a copy that names what it is a copy of.
+type originalOf struct {
+	error
+	copied, original string // folders
+}
+
+func (e originalOf) Error() string { return strings.ReplaceAll(e.error.Error(), e.copied, e.original) }
+func (e originalOf) Unwrap() error { return e.error }
 
 // lookCounters checks the counters that are not sealed yet, and the file of adds
 // and deletes under way.

@@ -293,9 +293,10 @@ func TestRepairTheJournal(t *testing.T) {
 		t.Errorf("%+v", done.Findings)
 	}
 
-	b.remove("journal")
+	b.remove(segment)
 	b.blocked("give a full backup", nil) // to cut at nothing is not offered, since it is refused
 	b.blocked("give a full backup", func(c *RepairConfig) { c.CutJournal = true })
+	b.remove("journal")
 	b.repairedFrom(b.backups)
 
 	other := newBroken(t)
