@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/ledger/backup"
 	"github.com/tallygate/tallygate/ledger/badgerstore"
 	"github.com/tallygate/tallygate/ledger/journal"
@@ -182,6 +183,11 @@ func (r *rig) rebuilt(t tester, dir string) (Rebuilt, error) {
 		t.Fatal(err)
 	}
 	defer store.Close()
+	return r.rebuiltInto(t, store)
+}
+
+func (r *rig) rebuiltInto(t tester, store ledger.Store) (Rebuilt, error) {
+	t.Helper()
 	log, _, err := journal.Open(journal.Config{Dir: filepath.Join(r.dir, "journal"), SegmentSize: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
@@ -200,6 +206,16 @@ func TestRebuild(t *testing.T) {
 	r := worked(t, t.TempDir())
 	meta := r.Meta()
 	r.close(t)
+	store, err := badgerstore.Open(badgerstore.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	full := gate{Store: store}
+	full.set(func(ledger.Step) error { return ledger.ErrNoSpace })
+	if _, err := r.rebuiltInto(t, &full); !errors.Is(err, ledger.ErrNoSpace) {
+		t.Errorf("on a full disk: %v", err)
+	}
 	dir := filepath.Join(t.TempDir(), "badger")
 	made, err := r.rebuilt(t, dir)
 	if err != nil || made.Meta.ID != meta.ID || made.Meta.Accounts != 2 || made.Meta.Folded != made.Head.Seq || made.Records != made.Head.Seq {
