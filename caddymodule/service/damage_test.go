@@ -134,3 +134,29 @@ func TestMissingRecordOfImages(t *testing.T) {
 		}
 	}
 }
+
+// TestMissingCounters: where all files of the open period's counters are gone, the
+// log says so; a folder that lacks nothing is no reason to.
+func TestMissingCounters(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		var log strings.Builder
+		c := damagedFolder(t)
+		paths, err := filepath.Glob(filepath.Join(c.Dir, "tally", "2*"))
+		if err != nil || len(paths) == 0 {
+			t.Fatal(paths, err)
+		}
+		for _, path := range paths {
+			if !gone {
+				break
+			}
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		shut(t, open(t, c))
+		if told := strings.Contains(log.String(), "there are no counters of the period"); told != gone {
+			t.Errorf("gone %t, told %t:\n%s", gone, told, log.String())
+		}
+	}
+}
