@@ -114,11 +114,20 @@ func (e *Engine) create() error {
 		Zone: e.Zone.String(), Test: e.Test})
 }
 
-// applyGlobal applies an input that is not a command.
+// applyGlobal applies an input that is not a command. What fails is not applied,
+// so that it can be tried again.
 func (e *Engine) applyGlobal(rec journal.Record) error {
 	e.metaLock.Lock()
 	defer e.metaLock.Unlock()
+	if err := e.applyMeta(rec); err != nil {
+		return err
+	}
 	e.applied, e.metaDirty = rec.Seq, true
+	return nil
+}
+
+// applyMeta is applyGlobal for who holds the meta lock.
+func (e *Engine) applyMeta(rec journal.Record) error {
 	switch rec.Kind {
 	case inputLedger:
 		in, err := decode[ledgerInput](rec.Seq, rec.Payload)

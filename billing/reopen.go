@@ -160,7 +160,7 @@ func (e *Engine) takeUp(rec journal.Record) error {
 		return nil
 	}
 	in, err := decode[periodInput](rec.Seq, rec.Payload)
-	if err == nil && in.File != "" {
+	if err == nil && (in.File != "" || !in.shortfall().None()) { // else only a month ended
 		e.lastSealed = in.Start // to settle it again is to go on with it
 	}
 	return err

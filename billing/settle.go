@@ -60,6 +60,9 @@ func (e *Engine) SettleShort(start, length int64, counts []account.Count, short 
 	if err := e.hasRoom(); err != nil {
 		return err
 	}
+	if err := e.journalStopped(); err != nil { // it may hold the record, whose file must stay
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
 	if e.monthStarts(start + length) { // what is due in the month comes before its end
 		if err := e.due(start + length - 1); err != nil {
 			return err
@@ -167,8 +170,6 @@ func (e *Engine) openPeriod(rec journal.Record) error {
 	if err != nil {
 		return err
 	}
-	e.meta.Settled = max(e.meta.Settled, in.Start+in.Length)
-	e.noteShortfall(rec.Seq, in)
 	p := &sealedPeriod{period: account.Period{Start: in.Start, End: in.Start + in.Length,
 		Month: uint32(rating.MonthOf(in.Start, e.Zone))}}
 	if _, lost := e.lost[rec.Seq]; in.File != "" && !lost {
@@ -176,6 +177,8 @@ func (e *Engine) openPeriod(rec journal.Record) error {
 			return err
 		}
 	}
+	e.meta.Settled = max(e.meta.Settled, in.Start+in.Length)
+	e.noteShortfall(rec.Seq, in)
 	if p.file == nil && !p.closesMonth(e) {
 		return nil
 	}
