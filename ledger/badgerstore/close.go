@@ -25,7 +25,7 @@ func (s *Store) close() error {
 	s.gate.Unlock()
 	close(s.closing)
 	<-s.purged
-	<-s.verified
+	<-s.merging
 	s.commits.Lock()
 	defer s.commits.Unlock()
 	s.reads.Wait()

@@ -20,10 +20,10 @@ func (s *Store) Reopen() error {
 	if !errors.Is(stopped, ledger.ErrUnknownOutcome) {
 		return nil
 	}
+	<-s.merging      // the check of all tables may still run, and what follows it takes commits
 	s.commits.Lock() // the commit that failed has ended, and there is no other
 	defer s.commits.Unlock()
 	s.reads.Wait()
-	<-s.verified // the check of all tables may still run
 	if err := s.room(min(s.Reserve(), openReserve)); err != nil {
 		return err
 	}

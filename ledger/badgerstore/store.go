@@ -80,6 +80,7 @@ type Store struct {
 	reads    sync.WaitGroup
 	reading  atomic.Int64  // how many reads there are
 	verified chan struct{} // closed when all tables have been verified, or it was given up
+	merging  chan struct{} // closed after that, when tables are merged, or it was given up
 	closing  chan struct{} // closed by the first Close
 	purged   chan struct{} // closed when the purge has ended
 	once     sync.Once     // closes
@@ -107,7 +108,7 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.verifyNow == 0 {
 		cfg.verifyNow = defaultVerifyNow
 	}
-	s := &Store{cfg: cfg, commit: commit, verified: make(chan struct{}),
+	s := &Store{cfg: cfg, commit: commit, verified: make(chan struct{}), merging: make(chan struct{}),
 		closing: make(chan struct{}), purged: make(chan struct{})}
 	later, err := s.open()
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dgraph-io/badger/v4"
+
 	"github.com/tallygate/tallygate/ledger"
 )
 
@@ -16,21 +18,27 @@ func (s *Store) Verified() error {
 
 // verify reads the tables that Open left, of which Badger merges none meanwhile.
 func (s *Store) verify(later []tableFile) {
-	defer close(s.verified)
+	defer close(s.merging)
+	whole := s.verifyAll(later)
+	close(s.verified) // to merge may have to wait for room, and for reads, which wait for this
+	if whole && len(later) > 0 {
+		s.merge()
+	}
+}
+
+func (s *Store) verifyAll(later []tableFile) (whole bool) {
 	for _, t := range later {
 		select {
 		case <-s.closing:
-			return
+			return false
 		default:
 		}
 		if err := t.verify(true); err != nil {
 			s.stop(err)
-			return
+			return false
 		}
 	}
-	if len(later) > 0 {
-		s.merge()
-	}
+	return true
 }
 
 // merge opens the database again, with the merging of tables, at a moment when
@@ -45,7 +53,8 @@ func (s *Store) merge() {
 	}
 }
 
-// tryMerge reports false where it is to be tried again.
+// tryMerge reports false where it is to be tried again. All commits are in the
+// log: where the disk fails, Reopen is the way out.
 func (s *Store) tryMerge() bool {
 	s.commits.Lock()
 	defer s.commits.Unlock()
@@ -59,12 +68,17 @@ func (s *Store) tryMerge() bool {
 	}
 	err := s.db.Close()
 	if err == nil {
-		s.db, err = openBadger(s.cfg, true)
+		var db *badger.DB
+		if db, err = openBadger(s.cfg, true); err == nil {
+			s.db = db
+			return true
+		}
 	}
-	if err != nil {
-		s.stopped = fmt.Errorf("opening the ledger again after its tables were verified: %w", err)
-		s.cfg.Logger.Error("the ledger stops", "dir", s.cfg.Dir, "error", s.stopped)
+	if !errors.Is(err, ledger.ErrDamaged) {
+		err = fmt.Errorf("%w: %w", ledger.ErrUnknownOutcome, err)
 	}
+	s.stopped = fmt.Errorf("opening the ledger again after its tables were verified: %w", err)
+	s.cfg.Logger.Error("the ledger stops", "dir", s.cfg.Dir, "error", s.stopped)
 	return true
 }
 
