@@ -181,13 +181,15 @@ func (s *Service) complain(path string, f *tally.File, report tally.Report) {
 	}
 }
 
-func empty(f *tally.File) bool { return counted(f) == 0 && len(f.Damaged()) == 0 }
+// empty reports whether nothing is counted in a tally, and nothing can be missing.
+func empty(f *tally.File) bool { return counted(f) == 0 && f.Shortfall().None() }
 
 // ahead reports whether a tally was made ahead of its time and nothing is counted
-// in it: what is damaged in it counted nothing either, and it must not end the
-// period before its time.
+// in it: nothing can be missing either, and it must not end the period before its
+// time. After a clock was put back, the period that follows what is settled is the
+// present one, wherever it begins.
 func (s *Service) ahead(f *tally.File) bool {
-	return counted(f) == 0 && f.Header().Start > s.clock.Now().Event/int64(time.Second)
+	return counted(f) == 0 && f.Header().Start > max(s.clock.Now().Event/int64(time.Second), s.engine.SettledUntil())
 }
 
 func counted(f *tally.File) (calls uint64) {
