@@ -130,8 +130,9 @@ func (u *unmetered) append(l unmeteredLine) error {
 	return err
 }
 
-// close makes durable what was written.
+// close writes what calls have left that ended after run, and makes all durable.
 func (u *unmetered) close() error {
+	u.write()
 	if u.file == nil {
 		return nil
 	}

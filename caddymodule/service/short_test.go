@@ -1,11 +1,14 @@
 package service
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/meter/tally"
 )
 
@@ -43,5 +46,22 @@ func TestShortTallyWithoutCounts(t *testing.T) {
 	short := s.engine.Meta().Shortfalls
 	if len(short) != 1 || short[0].Start != start || short[0].Length != length || short[0].Damaged == 0 {
 		t.Errorf("lower bounds %+v, want the hour at %d", short, start)
+	}
+}
+
+// TestUnmeteredWhileStopping: calls that end after the gateway began to stop are
+// recorded, too.
+func TestUnmeteredWhileStopping(t *testing.T) {
+	c := testConfig(t, t.TempDir())
+	s := open(t, c)
+	s.stop()
+	s.stopped.Wait()
+	s.lost.note(account.Line{Account: 7, Operation: 1, Kind: account.PayPerUse}, errors.New("no counters"))
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(c.Dir, "unmetered"))
+	if err != nil || !strings.Contains(string(text), `"account_number":7`) || !strings.Contains(string(text), `"calls":1`) {
+		t.Errorf("%q, %v", text, err)
 	}
 }
