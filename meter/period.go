@@ -3,6 +3,7 @@ package meter
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -164,19 +165,39 @@ func (m *Meter) file(h tally.Header) (*tally.File, error) {
 			return nil, err
 		}
 	}
-	f, err := tally.Create(m.tallyConfig(), h)
+	f, err := m.create(h)
 	if err == nil && f.Warning() != nil {
 		m.warned.Do(func() { m.log.Warn("counters are kept on a doubtful file system", "reason", f.Warning()) })
 	}
 	return f, err
 }
 
-func discard(f *tally.File) error {
-	if err := f.Close(); err != nil {
-		return err
+// create makes a period's file. One that is there was prepared, and could not be
+// removed when the period was cut, for a failure of the disk: nothing is counted in
+// it. Were it left, no call could be counted for an hour.
+func (m *Meter) create(h tally.Header) (*tally.File, error) {
+	f, err := tally.Create(m.tallyConfig(), h)
+	left := new(fs.PathError)
+	if !errors.Is(err, fs.ErrExist) || !errors.As(err, &left) {
+		return f, err
 	}
-	return f.Remove()
+	old, _, failed := tally.Open(m.tallyConfig(), left.Path)
+	if failed != nil {
+		return nil, errors.Join(err, failed)
+	}
+	for _, c := range old.Each() {
+		if c.Calls > 0 {
+			return nil, errors.Join(err, old.Close())
+		}
+	}
+	if err := old.Remove(); err != nil {
+		return nil, err
+	}
+	return tally.Create(m.tallyConfig(), h)
 }
+
+// discard closes and removes a file, whether or not its last sync works.
+func discard(f *tally.File) error { return f.Remove() }
 
 func (m *Meter) tallyConfig() tally.Config {
 	return tally.Config{Dir: m.config.Dir, SyncInterval: m.config.SyncInterval, MakeRoom: m.config.MakeRoom, OnSyncError: m.SyncFailed}
@@ -193,7 +214,7 @@ func (m *Meter) Prepare() error {
 	}
 	end := p.end.Load()
 	header, _ := m.header(end, end/int64(time.Second))
-	f, err := tally.Create(m.tallyConfig(), header)
+	f, err := m.create(header)
 	m.prepared = f
 	return err
 }
