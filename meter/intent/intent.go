@@ -62,6 +62,8 @@ type Log struct {
 	durable uint64 // of those
 	safe    int64  // bytes of the file that are durable
 	stale   bool   // nobody knows what is durable: a sync has failed, or none was made
+
+	fsync func(*os.File) error // a field, so that tests can make it fail
 }
 
 // entry is a change that has begun.
@@ -75,7 +77,7 @@ type entry struct {
 // order of their beginning. Hashes that are not known are zero. With ErrDamaged
 // the log is open all the same.
 func Open(path string) (*Log, []account.ImageChange, error) {
-	l := &Log{path: path, open: make(map[uint64]entry), next: 1, stale: true} // it may be in the page cache only
+	l := &Log{path: path, open: make(map[uint64]entry), next: 1, fsync: (*os.File).Sync, stale: true} // it may be in the page cache only
 	data, err := os.ReadFile(path)
 	var damaged int
 	switch {
@@ -212,7 +214,8 @@ func (l *Log) grow() error {
 	if err := l.file.Truncate(room); err != nil {
 		return err
 	}
-	if err := syncTo(l.file, room); err != nil {
+	if err := l.syncTo(l.file, room); err != nil {
+		l.stale = true // of the records before, too, and nobody is told again
 		return err
 	}
 	head := record{kind: holds, id: uint64(room)}.encode(0)
@@ -240,8 +243,11 @@ func (l *Log) sync(number uint64) error {
 	}
 	file, end, written := l.file, l.size, l.written
 	l.mu.Unlock() // others write meanwhile, and wait for the next sync
-	err := syncTo(file, end)
+	err := l.syncTo(file, end)
 	l.mu.Lock()
+	if err == nil && l.stale { // grow has been told of a failure
+		return l.rewrite()
+	}
 	if err != nil {
 		l.stale = true
 		return fmt.Errorf("file of intents: %w", err)
@@ -250,10 +256,10 @@ func (l *Log) sync(number uint64) error {
 	return nil
 }
 
-func syncTo(f *os.File, end int64) error {
+func (l *Log) syncTo(f *os.File, end int64) error {
 	err := failpoint.Fail("intent/sync")
 	if err == nil {
-		err = f.Sync()
+		err = l.fsync(f)
 	}
 	if err == nil {
 		failpoint.SyncedTo(f, end)
@@ -285,7 +291,7 @@ func (l *Log) rewrite() error {
 		err = file.Truncate(room)
 	}
 	if err == nil {
-		err = syncTo(file, room)
+		err = l.syncTo(file, room)
 	}
 	failpoint.Hit("intent/rewriting")
 	if err == nil {
