@@ -86,12 +86,41 @@ func (f row6Files) flip(r *row) row6Damage {
 	names := slices.Sorted(maps.Keys(f))
 	names = slices.DeleteFunc(names, func(name string) bool { return len(f[name]) == 0 })
 	d := row6Damage{name: names[r.chance.IntN(len(names))], kind: flipped, bit: uint(r.chance.IntN(8))}
+	if r.chance.IntN(2) == 0 {
+		d.at = f.telling(r, d.name)
+		return d
+	}
 	size := max(1, f.written(d.name))
 	if r.chance.IntN(10) == 0 {
 		size = len(f[d.name])
 	}
 	d.at = r.chance.IntN(size)
 	return d
+}
+
+// flipIn is flip for the files whose names have one of some parts, in bytes that tell
+// something.
+func (f row6Files) flipIn(r *row, parts []string) row6Damage {
+	names := slices.Sorted(maps.Keys(f))
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(name, part) })
+	})
+	name := names[r.chance.IntN(len(names))]
+	return row6Damage{name: name, kind: flipped, bit: uint(r.chance.IntN(8)), at: f.telling(r, name)}
+}
+
+// telling is the place of a byte that is not zero, where there is one.
+func (f row6Files) telling(r *row, name string) int {
+	var places []int
+	for at, b := range f[name] {
+		if b != 0 {
+			places = append(places, at)
+		}
+	}
+	if len(places) == 0 {
+		return 0
+	}
+	return places[r.chance.IntN(len(places))]
 }
 
 // cutsAndRemovals are for every file: cut at three places, and removed.

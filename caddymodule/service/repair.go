@@ -54,7 +54,7 @@ type Repaired struct {
 	Plan
 	Done      bool            `json:"done"` // false: blocked, or only looked
 	Rebuilt   billing.Rebuilt `json:"-"`
-	Dropped   []Dropped       `json:"dropped"` // calls that the ledger can no longer take, since their accounts were cut off
+	Dropped   []Dropped       `json:"dropped,omitempty"` // calls that the ledger can no longer take, since their accounts were cut off
 	Kept      []string        `json:"kept"`    // what was replaced or moved away, for the operator to remove
 	Missing   bool            `json:"missing"`
 	PastChain bool            `json:"anchor_behind"` // the anchor knows more than the journal has now

@@ -62,8 +62,8 @@ var mutants = []mutant{
 		[]short{{row: 1, places: []string{"images/changing@5", "images/changing@9", "images/changing@13"}}}},
 
 	{"take the counters of a killed run for empty", []edit{{"caddymodule/service/recover.go",
-		`{ return counted(f) == 0 && len(f.Damaged()) == 0 }`,
-		`{ return true }`}},
+		`func empty(f *tally.File) bool { return counted(f) == 0 && f.Shortfall().None() }`,
+		`func empty(f *tally.File) bool { return true }`}},
 		[]short{{row: 2, rounds: 2}}},
 
 	{"do not sync the journal", []edit{{"ledger/journal/disk.go",
@@ -100,20 +100,30 @@ var mutants = []mutant{
 		`		return nil`}},
 		[]short{{row: 5}}},
 
-	{"ignore a ledger value's checksum", []edit{{"ledger/codec.go",
-		`	if s.check(body) != binary.LittleEndian.Uint32(check) {`,
-		`	if false && s.check(body) != binary.LittleEndian.Uint32(check) {`}},
-		[]short{{row: 6}}},
+	{"ignore the checksums of the ledger's tables and values", []edit{
+		{"ledger/codec.go",
+			`	if s.check(body) != binary.LittleEndian.Uint32(check) {`,
+			`	if false && s.check(body) != binary.LittleEndian.Uint32(check) {`},
+		{"ledger/badgerstore/preflight.go",
+			`		if err := t.verify(later == nil); err != nil {
+			return nil, err
+		}`,
+			`		_ = t`}},
+		[]short{{row: 6, places: []string{".sst"}}}},
 
-	{"ignore a journal record's checksum", []edit{{"ledger/journal/record.go",
-		`	if crc32.Checksum(f.bytes[lengthAt:], castagnoli) != binary.LittleEndian.Uint32(b[crcAt:]) {`,
-		`	if false && crc32.Checksum(f.bytes[lengthAt:], castagnoli) != binary.LittleEndian.Uint32(b[crcAt:]) {`}},
-		[]short{{row: 6}}},
+	{"ignore the journal's checksums and its chain", []edit{
+		{"ledger/journal/record.go",
+			`	if crc32.Checksum(f.bytes[lengthAt:], castagnoli) != binary.LittleEndian.Uint32(b[crcAt:]) {`,
+			`	if false && crc32.Checksum(f.bytes[lengthAt:], castagnoli) != binary.LittleEndian.Uint32(b[crcAt:]) {`},
+		{"ledger/journal/read.go",
+			`	if r.Seq != c.head.Seq+1 || r.Prev != c.head.Hash {`,
+			`	if r.Seq != c.head.Seq+1 {`}},
+		[]short{{row: 6, places: []string{".journal"}}}},
 
 	{"ignore a counter's checksum", []edit{{"meter/tally/slot.go",
 		`	case im[3] != countWord(n, im.calls()):`,
 		`	case false:`}},
-		[]short{{row: 6}}},
+		[]short{{row: 6, places: []string{".tally"}}}},
 
 	{"believe an older copy of the ledger", []edit{{"ledger/journal/load.go",
 		`	if head.Seq < anchored.Seq {`,
@@ -126,8 +136,8 @@ var mutants = []mutant{
 		[]short{{row: 8}}},
 
 	{"take months in UTC", []edit{{"rating/period.go",
-		`	year, month, day := time.Unix(unix, 0).In(loc).Date()`,
-		`	year, month, day := time.Unix(unix, 0).UTC().Date()`}},
+		`	return firstAt(time.Date(m.Year(), m.Month(), 1, 0, 0, 0, 0, time.UTC).Unix(), loc)`,
+		`	return time.Date(m.Year(), m.Month(), 1, 0, 0, 0, 0, time.UTC).Unix()`}},
 		[]short{{row: 9}}},
 
 	{"put a refused configuration in force", []edit{{"caddymodule/pool.go",
