@@ -55,7 +55,7 @@ type Repaired struct {
 	Done      bool            `json:"done"` // false: blocked, or only looked
 	Rebuilt   billing.Rebuilt `json:"-"`
 	Dropped   []Dropped       `json:"dropped,omitempty"` // calls that the ledger can no longer take, since their accounts were cut off
-	Kept      []string        `json:"kept"`    // what was replaced or moved away, for the operator to remove
+	Kept      []string        `json:"kept"`              // what was replaced or moved away, for the operator to remove
 	Missing   bool            `json:"missing"`
 	PastChain bool            `json:"anchor_behind"` // the anchor knows more than the journal has now
 }
