@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -62,6 +63,7 @@ var repairPlaces = []repairPlace{
 	{"repair/lost", (*damaged).without},
 	{"repair/folded", (*damaged).without},
 	{"repair/swapped-badger", (*damaged).without},
+	{"repair/fitting", (*damaged).cutOff},
 	{"restore/record", (*damaged).restored},
 	{"restore/read", (*damaged).restored},
 	{"repair/folding", (*damaged).restored},
@@ -245,6 +247,33 @@ func (d *damaged) without(place string) {
 	d.killed(place, true, []string{cheaper}, "repair", "--config", "Caddyfile", "--without", d.sealed)
 	d.exits(0, "passed over since an earlier repair")
 	d.ends(place, cheaper)
+}
+
+// cutOff loses the end of the journal, with an account that has calls in the open
+// counters: nobody is billed for them.
+func (d *damaged) cutOff(place string) {
+	d.renew()
+	journal := filepath.Join("journal", "00000000000000000001.journal")
+	before, err := os.ReadFile(d.path(journal))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.start()
+	d.open("newcomer", "5.00")
+	c := &customer{site: d.URL(), account: "newcomer", operation: "recognition/media-tagging", http: connections()}
+	defer c.http.CloseIdleConnections()
+	for range 9 {
+		if a := c.call(); !a.ok() {
+			d.t.Fatalf("%+v", a)
+		}
+	}
+	d.Kill()
+	d.flip(journal, len(bytes.TrimRight(before, "\x00"))+60)
+	d.killed(place, true, []string{d.balance}, "repair", "--config", "Caddyfile", "--cut-journal")
+	if err := os.Remove(filepath.Join(d.Dir, "anchor.json")); err != nil { // as the message says
+		d.t.Fatal(err)
+	}
+	d.ends(place, d.balance)
 }
 
 // restored has nothing but the backup.
