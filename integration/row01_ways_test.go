@@ -156,13 +156,18 @@ func (k *killScene) whileALedgerBegins(place string, hit int) bool {
 	r := newRig(k.t, harness.Config{Binary: harness.FailpointBinary(k.t), Env: []string{"TALLYGATE_FAILPOINTS=" + control}}, nil)
 	orderKill(k.t, control, place, hit)
 	err := r.Start()
-	orderNothing(k.t, control)
-	if err == nil {
-		return false
-	}
-	if !strings.Contains(err.Error(), "signal: killed") {
+	switch {
+	case err == nil: // it served by then: what a start leaves to its first second
+		select {
+		case <-r.Exited():
+			r.Kill()
+		case <-time.After(20 * time.Second):
+			return false
+		}
+	case !strings.Contains(err.Error(), "signal: killed"):
 		k.row.fault(k.t, "%v", err)
 	}
+	orderNothing(k.t, control)
 	r.start()
 	r.open("first", "10.00")
 	c := &customer{site: r.URL(), account: "first", operation: "recognition/media-tagging", http: connections()}
