@@ -70,20 +70,7 @@ func (w *imageTraffic) end() {
 // run calls whenever the gateway runs.
 func (w *imageTraffic) run(chance *rand.Rand, client *http.Client) {
 	defer client.CloseIdleConnections()
-	for {
-		select {
-		case <-w.stop:
-			return
-		case <-w.gate.way():
-		}
-		w.running.Add(1)
-		select {
-		case <-w.gate.way():
-			w.one(chance, client)
-		default: // it was shut meanwhile
-		}
-		w.running.Add(-1)
-	}
+	w.gate.through(w.stop, &w.running, func() { w.one(chance, client) })
 }
 
 // one makes a call.

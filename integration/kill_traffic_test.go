@@ -45,6 +45,25 @@ func (g *gate) way() <-chan struct{} {
 	return g.opened
 }
 
+// through calls whenever the gate is open, until stop is closed. Running counts the
+// calls, so that whoever shuts the gate can wait for the last of them.
+func (g *gate) through(stop <-chan struct{}, running *atomic.Int64, call func()) {
+	for {
+		select {
+		case <-stop:
+			return
+		case <-g.way():
+		}
+		running.Add(1)
+		select {
+		case <-g.way():
+			call()
+		default: // it was shut meanwhile
+		}
+		running.Add(-1)
+	}
+}
+
 // what names a count: an account and one of its operations.
 type what struct{ account, operation string }
 
@@ -156,20 +175,27 @@ func (w *killTraffic) end() {
 	})
 }
 
-// check compares three views of every count; no call is in flight. What clients
-// saw ≤ what is counted ≤ what the upstream served (D2), and the surplus is in
-// calls that were in flight at a kill. What differs is reported once.
-func (w *killTraffic) check(when string) {
-	w.t.Helper()
+// servedOf is how many calls of each count succeeded, as the upstream tells it.
+func (r *rig) servedOf() map[what]int {
+	r.t.Helper()
 	served := map[what]int{}
-	for e, err := range upstream.Truth(w.truth) {
+	for e, err := range upstream.Truth(r.truth) {
 		if err != nil {
-			w.t.Fatal(err)
+			r.t.Fatal(err)
 		}
 		if account, _, ok := cutID(e.RequestID); ok && e.Success {
 			served[what{account, e.Operation}]++
 		}
 	}
+	return served
+}
+
+// check compares three views of every count; no call is in flight. What clients
+// saw ≤ what is counted ≤ what the upstream served (D2), and the surplus is in
+// calls that were in flight at a kill. What differs is reported once.
+func (w *killTraffic) check(when string) {
+	w.t.Helper()
+	served := w.servedOf()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, account := range []string{"mixed", "plain", "search"} {

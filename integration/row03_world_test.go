@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/integration/harness"
-	"github.com/tallygate/tallygate/integration/upstream"
 )
 
 // powered is traffic through a gateway whose power is cut.
@@ -148,13 +147,7 @@ func (w *powered) check(when string, covered time.Time) {
 
 func (w *powered) checkCounts(when string, covered time.Time) {
 	w.t.Helper()
-	served := map[what]int{}
-	for e, err := range upstream.Truth(w.truth) {
-		w.must(err)
-		if account, _, ok := cutID(e.RequestID); ok && e.Success {
-			served[what{account, e.Operation}]++
-		}
-	}
+	served := w.servedOf()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, account := range []string{"mixed", "plain", "search"} {
@@ -268,20 +261,7 @@ func (*powerImages) instance() string { return "index-of-search" }
 func (w *powerImages) run(product string, chance *rand.Rand) {
 	client := connections()
 	defer client.CloseIdleConnections()
-	for {
-		select {
-		case <-w.stop:
-			return
-		case <-w.gate.way():
-		}
-		w.running.Add(1)
-		select {
-		case <-w.gate.way():
-			w.one(client, product, chance)
-		default: // it was shut meanwhile
-		}
-		w.running.Add(-1)
-	}
+	w.gate.through(w.stop, &w.running, func() { w.one(client, product, chance) })
 }
 
 func (w *powerImages) one(client *http.Client, product string, chance *rand.Rand) {

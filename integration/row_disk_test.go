@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tallygate/tallygate/integration/harness"
-	"github.com/tallygate/tallygate/integration/upstream"
 )
 
 // diskCaddyfile is the rig's with images, and with settings for a disk that fails.
@@ -332,15 +331,7 @@ func (w *diskTraffic) alive() {
 // served are the successes of the upstream.
 func (w *diskTraffic) served() map[what]int {
 	w.t.Helper()
-	served := map[what]int{}
-	for e, err := range upstream.Truth(w.truth) {
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if account, _, ok := cutID(e.RequestID); ok && e.Success {
-			served[what{account, e.Operation}]++
-		}
-	}
+	served := w.servedOf()
 	return served
 }
 
