@@ -23,6 +23,8 @@ import (
 	"testing"
 	"text/template"
 	"time"
+
+	"github.com/tallygate/tallygate/integration/process"
 )
 
 // Config is what a gateway is started with.
@@ -58,7 +60,7 @@ type Gateway struct {
 	Scene
 	t       testing.TB
 	config  Config
-	process *process
+	process *process.Process
 }
 
 // startMax and stopMax bound how long a process may take to serve, and to end.
@@ -107,7 +109,7 @@ func (g *Gateway) URL() string { return "http://" + g.HTTP }
 // first, the error has the end of its log.
 func (g *Gateway) Start() error {
 	if g.process != nil {
-		return fmt.Errorf("starting the gateway: process %d runs", g.process.pid)
+		return fmt.Errorf("starting the gateway: process %d runs", g.process.PID)
 	}
 	return g.run(startMax)
 }
@@ -116,18 +118,18 @@ func (g *Gateway) Start() error {
 // then or not: a crash during recovery. It fails if the process ends by itself.
 func (g *Gateway) Interrupt(after time.Duration) error {
 	if g.process != nil {
-		return fmt.Errorf("starting the gateway: process %d runs", g.process.pid)
+		return fmt.Errorf("starting the gateway: process %d runs", g.process.PID)
 	}
 	began := time.Now()
 	switch err := g.run(after); {
-	case errors.Is(err, errPatience):
+	case errors.Is(err, process.ErrPatience):
 		return nil
 	case err != nil:
 		return err
 	}
 	select {
-	case <-g.process.ended:
-		return fmt.Errorf("the gateway ended: %w", g.process.failure())
+	case <-g.process.Ended():
+		return fmt.Errorf("the gateway ended: %w", g.process.Failure())
 	case <-time.After(after - time.Since(began)):
 	}
 	g.Kill()
@@ -136,7 +138,7 @@ func (g *Gateway) Interrupt(after time.Duration) error {
 
 func (g *Gateway) run(patience time.Duration) error {
 	before := len(g.Log())
-	p, err := startProcess(g.command("run", "--config", "Caddyfile", "--adapter", "caddyfile"), g.path("gateway.log"), patience)
+	p, err := process.Serve(g.command("run", "--config", "Caddyfile", "--adapter", "caddyfile"), g.path("gateway.log"), patience)
 	if err != nil {
 		return fmt.Errorf("starting the gateway: %w\n%s", err, tail(g.Log()[before:], 50))
 	}
@@ -148,7 +150,7 @@ func (g *Gateway) run(patience time.Duration) error {
 // to a gateway that does not run.
 func (g *Gateway) Kill() {
 	if g.process != nil {
-		g.process.kill()
+		g.process.Kill()
 		g.process = nil
 	}
 }
@@ -159,7 +161,7 @@ func (g *Gateway) Stop() error {
 	if g.process == nil {
 		return fmt.Errorf("stopping the gateway: it does not run")
 	}
-	err := g.process.stop(stopMax)
+	err := g.process.Stop(stopMax)
 	g.process = nil
 	return err
 }
@@ -169,7 +171,7 @@ func (g *Gateway) PID() int {
 	if g.process == nil {
 		return 0
 	}
-	return g.process.pid
+	return g.process.PID
 }
 
 // Exited is closed when the running process has ended by itself.
@@ -177,11 +179,11 @@ func (g *Gateway) Exited() <-chan struct{} {
 	if g.process == nil {
 		g.t.Fatal("Exited: the gateway does not run")
 	}
-	return g.process.ended
+	return g.process.Ended()
 }
 
 // Failure is why the process that has Exited did so.
-func (g *Gateway) Failure() error { return g.process.failure() }
+func (g *Gateway) Failure() error { return g.process.Failure() }
 
 // Command runs the binary with other arguments in the gateway's folder, and
 // gives its output and error output in one.
