@@ -158,19 +158,6 @@ const (
 	Identity    KeyKind = "identity"      // a placeholder that an earlier handler set
 )
 
-// Clone returns a copy that shares nothing with a.
-func (a *Account) Clone() *Account {
-	c := *a
-	c.Months = slices.Clone(a.Months)
-	c.Usage = slices.Clone(a.Usage)
-	c.Packages = slices.Clone(a.Packages)
-	c.Subscriptions = slices.Clone(a.Subscriptions)
-	c.Instances = slices.Clone(a.Instances)
-	c.Rows = slices.Clone(a.Rows)
-	c.Keys = slices.Clone(a.Keys)
-	return &c
-}
-
 // usage returns the use of an operation in a month, begun anew when the month
 // is newer than the one on record.
 func (a *Account) usage(operation uint16, month uint32) *OperationUsage {

@@ -116,6 +116,7 @@ func share(quota, percent uint64) uint64 {
 // charge prices the period, operation by operation: the counts of one stand
 // together.
 func (a *Account) charge(p Period, counts []Count, rates Rates, cur money.Currency) (charges []Charge, total money.Amount, err error) {
+	charges = make([]Charge, 0, len(counts)+1)
 	for len(counts) > 0 {
 		n := slices.IndexFunc(counts, func(c Count) bool { return c.Operation != counts[0].Operation })
 		if n < 0 {
@@ -128,7 +129,7 @@ func (a *Account) charge(p Period, counts []Count, rates Rates, cur money.Curren
 		if err != nil {
 			return nil, 0, fmt.Errorf("operation %d: %w", counts[0].Operation, err)
 		}
-		charges = append(charges, chargesOf(counts[:n], debit)...)
+		charges = appendCharges(charges, counts[:n], debit)
 		counts = counts[n:]
 	}
 	return charges, total, nil
@@ -176,10 +177,10 @@ func (c Count) AddTo(h *rating.Hour) {
 	}
 }
 
-// chargesOf are the records of one operation: the debit is that of the
+// appendCharges appends the records of one operation: the debit is that of the
 // pay-per-use line. Where calls that something else paid for move the month to
 // another tier, it is a line without calls.
-func chargesOf(counts []Count, debit money.Amount) (charges []Charge) {
+func appendCharges(charges []Charge, counts []Count, debit money.Amount) []Charge {
 	for _, c := range counts {
 		if debit != 0 && c.Kind > PayPerUse {
 			charges = append(charges, Charge{Count{Line{Account: c.Account, Operation: c.Operation, Kind: PayPerUse}, 0}, debit})

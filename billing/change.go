@@ -8,36 +8,26 @@ import (
 // change is what an input does to a locked block: nothing of it is seen before
 // commit, so that all its accounts change or none.
 type change struct {
-	engine *Engine
-	block  *block
-	after  map[uint32]*account.Account // by number
-	step   ledger.Step
+	engine  *Engine
+	block   *block
+	changed bool
+	after   [ledger.BlockSize]*account.Account // nil where nothing changed
+	step    ledger.Step
 }
 
-func (e *Engine) changeOf(b *block) *change {
-	return &change{engine: e, block: b, after: map[uint32]*account.Account{}}
-}
+func (e *Engine) changeOf(b *block) *change { return &change{engine: e, block: b} }
 
 // account is one of the block's as it stands in the change, nil if there is none.
 func (c *change) account(number uint32) *account.Account {
-	if a := c.after[number]; a != nil {
+	if a := c.after[number%ledger.BlockSize]; a != nil {
 		return a
 	}
 	return c.block.account(number)
 }
 
-// clone is an account to change.
-func (c *change) clone(number uint32) *account.Account {
-	a := c.account(number)
-	if a == nil {
-		return nil
-	}
-	return a.Clone()
-}
-
 // add takes an account as it is after the change, and what came with it.
 func (c *change) add(a *account.Account, effects account.Effects) {
-	c.after[a.Number] = a
+	c.after[a.Number%ledger.BlockSize], c.changed = a, true
 	c.step.Movements = append(c.step.Movements, effects.Movements...)
 	c.step.Events = append(c.step.Events, effects.Events...)
 	c.step.Statements = append(c.step.Statements, effects.Statements...)
@@ -78,18 +68,23 @@ func (c *change) advance(until int64, env account.Env) {
 // commit makes the change that of the block, and tells the watcher.
 func (c *change) commit(seq uint64) {
 	b, e := c.block, c.engine
-	if len(c.after) == 0 && len(c.step.Hours) == 0 {
+	if !c.changed && len(c.step.Hours) == 0 {
 		return // nothing changes for the block, not even how far it has folded
 	}
 	before := b.accounts
 	for n, a := range c.after {
-		b.accounts[n%ledger.BlockSize] = a
+		if a != nil {
+			b.accounts[n] = a
+		}
 	}
 	b.folded, b.dirty = seq, true
 	b.add(c.step)
 	policy := e.Meta().Policy
 	for n, a := range c.after {
-		old := before[n%ledger.BlockSize]
+		if a == nil {
+			continue
+		}
+		old := before[n]
 		if sooner(old, a) {
 			e.noteDue(a)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"strconv"
 
 	"github.com/tallygate/tallygate/failpoint"
 	"github.com/tallygate/tallygate/ledger"
@@ -54,11 +55,17 @@ func (e *Engine) compareResult(in settledInput) error {
 }
 
 // hashCharges is a hash of a block's charges that does not depend on how the
-// ledger stores them.
+// ledger stores them: of a line of text for each, its numbers with a space between.
 func hashCharges(h ledger.BlockHour) [32]byte {
-	var text []byte
+	text := make([]byte, 0, 32*len(h.Charges))
 	for _, c := range h.Charges {
-		text = fmt.Appendf(text, "%d %d %d %t %d %d %d\n", c.Account, c.Operation, c.Kind, c.Observed, c.Ref, c.Calls, c.Amount)
+		for _, n := range [...]uint64{uint64(c.Account), uint64(c.Operation), uint64(c.Kind)} {
+			text = append(strconv.AppendUint(text, n, 10), ' ')
+		}
+		text = append(strconv.AppendBool(text, c.Observed), ' ')
+		text = append(strconv.AppendUint(text, uint64(c.Ref), 10), ' ')
+		text = append(strconv.AppendUint(text, c.Calls, 10), ' ')
+		text = append(strconv.AppendInt(text, int64(c.Amount), 10), '\n')
 	}
 	return sha256.Sum256(text)
 }

@@ -3,9 +3,9 @@ package billing
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 
 	"github.com/tallygate/tallygate/account"
@@ -240,26 +240,42 @@ func (p *sealedPeriod) concerns(e *Engine, yield func(block uint32)) {
 // settleBlock debits a block's counts of a period, and closes its statements
 // where a month ends: all its accounts or none.
 func (e *Engine) settleBlock(b *block, p *sealedPeriod) error {
-	var counts []account.Count
-	if p.file != nil {
-		counts = p.file.Block(b.number)
-	}
 	c := e.changeOf(b)
-	hour := ledger.BlockHour{Block: b.number, Start: p.period.Start, Length: p.period.End - p.period.Start, Input: p.seq}
-	rates, env := e.rates(p.period.Start), p.env(e, p.period.End)
-	for len(counts) > 0 {
-		number := counts[0].Account
-		n := slices.IndexFunc(counts, func(c account.Count) bool { return c.Account != number })
-		if n < 0 {
-			n = len(counts)
+	if p.file != nil {
+		if err := e.debit(c, p, p.file.Block(b.number)); err != nil {
+			return err
 		}
+	}
+	if p.closesMonth(e) {
+		if err := c.closeMonths(p.period.End); err != nil {
+			return err
+		}
+	}
+	c.commit(p.seq)
+	failpoint.Hit("settle/block")
+	return nil
+}
+
+// debit settles a block's counts account by account.
+func (e *Engine) debit(c *change, p *sealedPeriod, counts []account.Count) error {
+	if len(counts) == 0 {
+		return nil
+	}
+	hour := ledger.BlockHour{Block: c.block.number, Start: p.period.Start, Length: p.period.End - p.period.Start, Input: p.seq,
+		Charges: make([]account.Charge, 0, len(counts))}
+	rates, env := e.rates(p.period.Start), p.env(e, p.period.End)
+	clones := account.NewCloner(c.block.counted(counts))
+	for counts := range perAccount(counts) {
+		number := counts[0].Account
 		a := &account.Account{ID: "(nobody)"}
 		if number != 0 {
-			if a = c.clone(number); a == nil {
+			old := c.block.account(number)
+			if old == nil {
 				return fmt.Errorf("period at %d: the sealed file counts calls of account %d, which does not exist", p.period.Start, number)
 			}
+			a = clones.Clone(old)
 		}
-		charges, effects, err := a.Settle(p.period, counts[:n], rates, env)
+		charges, effects, err := a.Settle(p.period, counts, rates, env)
 		if err != nil {
 			return err
 		}
@@ -267,18 +283,35 @@ func (e *Engine) settleBlock(b *block, p *sealedPeriod) error {
 			c.add(a, effects)
 		}
 		hour.Charges = append(hour.Charges, charges...)
-		counts = counts[n:]
 	}
-	if p.closesMonth(e) {
-		if err := c.closeMonths(p.period.End); err != nil {
-			return err
+	c.step.Hours = append(c.step.Hours, hour)
+	p.results.Store(hour.Block, hashCharges(hour))
+	return nil
+}
+
+// perAccount cuts sorted counts where the account changes.
+func perAccount(counts []account.Count) iter.Seq[[]account.Count] {
+	return func(yield func([]account.Count) bool) {
+		for len(counts) > 0 {
+			n := 1
+			for n < len(counts) && counts[n].Account == counts[0].Account {
+				n++
+			}
+			if !yield(counts[:n:n]) {
+				return
+			}
+			counts = counts[n:]
 		}
 	}
-	if len(hour.Charges) > 0 {
-		c.step.Hours = append(c.step.Hours, hour)
-		p.results.Store(b.number, hashCharges(hour))
+}
+
+// counted returns the block's accounts that sorted counts name.
+func (b *block) counted(counts []account.Count) []*account.Account {
+	accounts := make([]*account.Account, 0, ledger.BlockSize)
+	for counts := range perAccount(counts) {
+		if a := b.account(counts[0].Account); a != nil {
+			accounts = append(accounts, a)
+		}
 	}
-	c.commit(p.seq)
-	failpoint.Hit("settle/block")
-	return nil
+	return accounts
 }

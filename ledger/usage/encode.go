@@ -50,7 +50,7 @@ func encode(h Header, rows []account.Count) ([]byte, Info, error) {
 	if err := h.check(); err != nil {
 		return nil, Info{}, err
 	}
-	slices.SortFunc(rows, func(a, b account.Count) int { return a.Compare(b.Line) })
+	sortRows(rows)
 	shapes, numbers, err := shapesOf(h, rows)
 	if err != nil {
 		return nil, Info{}, err
