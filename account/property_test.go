@@ -181,6 +181,9 @@ func TestNextDue(t *testing.T) {
 		l.live(genSteps(t, lifeSteps))
 		for range 12 {
 			at, ok := l.NextDue(l.env)
+			if bound := l.DueBound(); ok && at < bound {
+				t.Fatalf("something happens at %d, and the bound says nothing before %d", at, bound)
+			}
 			if !ok {
 				at = lifeStart + lifeEnd
 			}

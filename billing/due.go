@@ -25,9 +25,7 @@ const never = math.MaxInt64
 func (d *dueIndex) lower(block uint32, at int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for int(block) >= len(d.at) {
-		d.at = append(d.at, never)
-	}
+	d.reach(block)
 	d.at[block] = min(d.at[block], at)
 }
 
@@ -35,7 +33,15 @@ func (d *dueIndex) lower(block uint32, at int64) {
 func (d *dueIndex) raise(block uint32, at int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.reach(block)
 	d.at[block] = at
+}
+
+// reach makes room for a block.
+func (d *dueIndex) reach(block uint32) {
+	for int(block) >= len(d.at) {
+		d.at = append(d.at, never)
+	}
 }
 
 // noteDue keeps the index up with an account that changed. Releases count from
@@ -153,12 +159,35 @@ func (e *Engine) openDue(rec journal.Record) error {
 	return nil
 }
 
-// loadDues says that all blocks must be looked at, at start: to look at a million
-// accounts before anything is served would take more than a second.
+// loadDues says that all blocks must be looked at, until LoadAccounts knows more.
 func (e *Engine) loadDues() {
 	for n := range ledger.BlockOf(e.meta.Accounts) + 1 {
 		e.dues.lower(n, math.MinInt64)
 	}
+}
+
+// LoadAccounts calls f with every account in the ledger, in order of number. It is
+// for the start, before anything else is asked of the engine: it notes on the way
+// when something is due in each block, at the earliest. To look at a million
+// accounts closely would take seconds.
+func (e *Engine) LoadAccounts(f func(*account.Account)) error {
+	known := make([]int64, 0, ledger.BlockOf(e.Meta().Accounts)+1)
+	err := e.EachAccount(func(a *account.Account) bool {
+		for len(known) <= int(ledger.BlockOf(a.Number)) {
+			known = append(known, never)
+		}
+		last := &known[len(known)-1]
+		*last = min(*last, a.DueBound())
+		f(a)
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	for block, at := range known {
+		e.dues.raise(uint32(block), at)
+	}
+	return nil
 }
 
 func (e *Engine) envAt(unix int64) account.Env {

@@ -38,6 +38,30 @@ func TestDueIsJournalledOnlyWhenSomethingIs(t *testing.T) {
 	r.survives(t)
 }
 
+// TestLoadedDues: after a start no block is looked at in which nothing can be due,
+// and none is passed over in which something is.
+func TestLoadedDues(t *testing.T) {
+	r, ids := withThreeBlocks(t, november)
+	r.must(t, ids[2], &account.TopUp{Amount: "5.00", Reference: "r"})
+	r.must(t, ids[2], &account.BuyPackage{Package: "tagging-50"})
+	r.close(t)
+	r.open(t)
+	block := ledger.BlockOf(r.account(t, ids[2]).Number)
+	for n, at := range r.dues.at {
+		want := int64(never)
+		if uint32(n) == block {
+			want = november.AddDate(0, 0, 15).Unix() // 15 days before the package ends
+		}
+		if at != want {
+			t.Errorf("block %d: something is due at %d, want %d", n, at, want)
+		}
+	}
+	r.live(t, november.AddDate(0, 0, 16).Unix())
+	if got := kinds(r.events(t, ids[2]), account.NoticeExpiry); len(got) != 1 {
+		t.Errorf("%d notices of expiry, want 1", len(got))
+	}
+}
+
 // TestDueThatDiedHalfway: an instant that some blocks have lived through when
 // the gateway is killed is lived through by the others with what was in force
 // then, also if the policy has changed since (D20).

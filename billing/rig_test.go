@@ -92,6 +92,9 @@ func (r *rig) open(t tester) {
 	t.Helper()
 	r.openFiles(t)
 	r.openEngine(t)
+	if err := r.LoadAccounts(func(*account.Account) {}); err != nil { // as a gateway does
+		t.Fatal(err)
+	}
 	if _, err := r.SetPriceBook(r.config); err != nil {
 		t.Fatal(err)
 	}

@@ -29,14 +29,13 @@ func foldedUntil(store ledger.Store) (uint64, error) {
 func (s *Service) openMeter() error {
 	s.putCatalogs()
 	instances := false
-	err := s.engine.EachAccount(func(a *account.Account) bool {
+	err := s.engine.LoadAccounts(func(a *account.Account) {
 		instances = instances || len(a.Instances) > 0
 		s.meter.Load(meter.ViewOf(a))
 		s.herald.note(a)
 		for _, k := range a.Keys {
 			s.meter.AddKey(meter.KindOf(k.Kind), k.Hash, a.Number, k.Instance)
 		}
-		return true
 	})
 	if err != nil {
 		return fmt.Errorf("loading the accounts: %w", err)
