@@ -6,6 +6,7 @@ package world
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/billing"
 	"github.com/tallygate/tallygate/caddymodule/service"
+	"github.com/tallygate/tallygate/ledger"
 	"github.com/tallygate/tallygate/meter"
 	"github.com/tallygate/tallygate/rating/pricebook"
 )
@@ -38,16 +40,23 @@ subscriptions:
 
 // Operations that the accounts call.
 const (
-	Tagging   = "recognition/image-tagging"
-	Detection = "recognition/main-object-detection"
-	Search    = "search/search"
+	Tagging   = "recognition/image-tagging"         // the package pays
+	Detection = "recognition/main-object-detection" // paid call by call
 )
 
 // Zone is the billing zone, and Start when the ledger's clock stands.
 const Zone = "Asia/Shanghai"
 
-// Start is in the middle of an hour, and of a month.
-var Start = time.Date(2026, 11, 14, 9, 30, 0, 0, time.UTC)
+// Start is when the ledger's clock stands: the first hour of a month.
+var Start = time.Date(2026, 11, 1, 0, 30, 0, 0, zone)
+
+var zone = func() *time.Location {
+	z, err := time.LoadLocation(Zone)
+	if err != nil {
+		panic(err)
+	}
+	return z
+}()
 
 // Node is the gateway's name in the ledger.
 const Node = "bench"
@@ -61,10 +70,6 @@ type World struct {
 // Open opens, or creates, a test ledger in a folder.
 func Open(dir string, accounts int, log *slog.Logger) (*World, error) {
 	book, err := pricebook.Parse("book.yaml", []byte(Book))
-	if err != nil {
-		return nil, err
-	}
-	zone, err := time.LoadLocation(Zone)
 	if err != nil {
 		return nil, err
 	}
@@ -132,29 +137,53 @@ func (w *World) openAccount(n int) error {
 	return nil
 }
 
-// Call makes one call of each operation for every account, in a shuffled order.
-func (w *World) Call(operations ...string) error {
+// tenths is how many parts the accounts are divided into by pass.
+const tenths = 10
+
+// Call makes one call of each operation for every account in a part, out of so
+// many, in a shuffled order.
+func (w *World) Call(part, parts int, operations ...string) error {
 	for _, name := range operations {
-		op, ok := w.OperationNumber(name)
-		if !ok {
-			return fmt.Errorf("no operation %s", name)
-		}
 		for i := range w.accounts {
 			n := i * 7919 % w.accounts // prime to every round number
-			k, ok := w.Meter().Identify(meter.Secret, sha256.Sum256([]byte(Secret(n))))
-			if !ok {
-				return fmt.Errorf("the key of account %d is not known", n)
+			if n*parts/w.accounts != part {
+				continue
 			}
-			instance := ""
-			if name == Search {
-				instance = "shop"
+			if err := w.call(n, name); err != nil {
+				return err
 			}
-			h, v := w.Meter().Admit(meter.Call{Key: k, Operation: op, Instance: instance})
-			if v.Reason != 0 {
-				return fmt.Errorf("account %d, %s: refused: %s", n, name, v.Reason)
-			}
-			w.Meter().Post(&h)
 		}
 	}
+	return nil
+}
+
+// callFirst calls for the accounts of the first block, unless they are in the part
+// that has called.
+func (w *World) callFirst(part int) error {
+	if part == 0 {
+		return nil
+	}
+	for n := range min(w.accounts, ledger.BlockSize) {
+		if err := errors.Join(w.call(n, Tagging), w.call(n, Detection)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *World) call(n int, operation string) error {
+	op, ok := w.OperationNumber(operation)
+	if !ok {
+		return fmt.Errorf("no operation %s", operation)
+	}
+	k, ok := w.Meter().Identify(meter.Secret, sha256.Sum256([]byte(Secret(n))))
+	if !ok {
+		return fmt.Errorf("the key of account %d is not known", n)
+	}
+	h, v := w.Meter().Admit(meter.Call{Key: k, Operation: op})
+	if v.Reason != 0 {
+		return fmt.Errorf("account %d, %s: refused: %s", n, operation, v.Reason)
+	}
+	w.Meter().Post(&h)
 	return nil
 }

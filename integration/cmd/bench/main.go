@@ -17,10 +17,12 @@ import (
 
 	"github.com/tallygate/tallygate/integration/bench"
 	"github.com/tallygate/tallygate/integration/bench/figure"
+	"github.com/tallygate/tallygate/integration/bench/scale"
+	"github.com/tallygate/tallygate/integration/bench/world"
 )
 
 // parts in the order in which they run.
-var parts = []bench.Part{}
+var parts = []bench.Part{scale.Part}
 
 type options struct {
 	binary, dir string
@@ -30,6 +32,9 @@ type options struct {
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == world.Verb {
+		exit(world.Main(os.Args[2:]))
+	}
 	var o options
 	flag.StringVar(&o.binary, "gateway", "../build/tallygate", "the gateway's binary")
 	flag.StringVar(&o.dir, "dir", "", "folder for ledgers and logs, kept afterwards; default a temporary one")
@@ -37,10 +42,15 @@ func main() {
 	flag.BoolVar(&o.short, "short", false, "one workload, fewer rounds, 100,000 accounts; names end in _100k")
 	flag.Uint64Var(&o.seed, "seed", 1, "of every random choice")
 	flag.Parse()
-	if err := run(o); err != nil {
+	exit(run(o))
+}
+
+func exit(err error) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+	os.Exit(0)
 }
 
 func run(o options) (err error) {

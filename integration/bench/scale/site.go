@@ -1,0 +1,179 @@
+package scale
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tallygate/tallygate/integration/bench/world"
+	"github.com/tallygate/tallygate/integration/process"
+)
+
+// site is a gateway on a ledger that world has filled.
+type site struct {
+	dir, binary string
+	http, admin string
+	process     *process.Process
+	billed      uint64       // calls that reconcile has seen
+	client      *http.Client // of the admin API
+}
+
+// memoryLimit is what a gateway of a million accounts is to be given: with what the
+// limit does not count, the mapped files, it stays within its budget.
+const memoryLimit = "560MiB"
+
+const caddyfile = `{
+	admin %s
+	auto_https off
+	default_bind 127.0.0.1
+	tallygate {
+		ledger ./ledger
+		pricebook ./book.yaml
+		timezone %s
+		node %s
+		test_clock
+	}
+	log default {
+		exclude http.handlers.reverse_proxy
+	}
+}
+http://%s {
+	meter {
+		key header X-Api-Key
+		operation %s POST /v2/{project_id}/image/tagging
+		operation %s POST /v2/{project_id}/image/detection
+		success * {
+			status 2xx
+			member error_code absent
+		}
+	}
+	reverse_proxy %s
+}
+`
+
+func newSite(dir, binary, upstream string) (*site, error) {
+	s := &site{dir: dir, binary: binary, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}}
+	var err error
+	if s.http, err = process.FreeAddress(); err != nil {
+		return nil, err
+	}
+	if s.admin, err = process.FreeAddress(); err != nil {
+		return nil, err
+	}
+	for name, text := range map[string]string{
+		"book.yaml": world.Book,
+		"Caddyfile": fmt.Sprintf(caddyfile, s.admin, world.Zone, world.Node, s.http, world.Tagging, world.Detection, upstream),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// start returns how long it took until the gateway served.
+func (s *site) start() (time.Duration, error) {
+	cmd := exec.Command(s.binary, "run", "--config", "Caddyfile", "--adapter", "caddyfile")
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), "GOMEMLIMIT="+memoryLimit, "HOME="+s.dir, "XDG_DATA_HOME="+filepath.Join(s.dir, "caddy"),
+		"XDG_CONFIG_HOME="+filepath.Join(s.dir, "caddy"))
+	began := time.Now()
+	var err error
+	if s.process, err = process.Serve(cmd, filepath.Join(s.dir, "gateway.log"), 2*time.Minute); err != nil {
+		return 0, fmt.Errorf("starting the gateway: %w; its log is in %s", err, s.dir)
+	}
+	return time.Since(began), nil
+}
+
+func (s *site) kill() {
+	if s.process != nil {
+		s.process.Kill()
+		s.process = nil
+	}
+}
+
+// api calls the admin API; in and out may be nil.
+func (s *site) api(ctx context.Context, method, path string, in, out any) error {
+	var content io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		content = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+s.admin+"/tallygate"+path, content)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", rand.Text())
+	res, err := s.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	switch {
+	case err != nil:
+		return err
+	case res.StatusCode >= 300:
+		return fmt.Errorf("%s: %s: %s", path, res.Status, b)
+	case out == nil:
+		return nil
+	}
+	return json.Unmarshal(b, out)
+}
+
+// now is the ledger's clock.
+func (s *site) now(ctx context.Context) (time.Time, error) {
+	var status struct{ Now time.Time }
+	err := s.api(ctx, http.MethodGet, "/status", nil, &status)
+	return status.Now, err
+}
+
+// rss is the process's resident memory in MiB, mapped files included.
+func (s *site) rss() (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.PID))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kib, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 64)
+			return kib / 1024, err
+		}
+	}
+	return 0, fmt.Errorf("no VmRSS of process %d", s.process.PID)
+}
+
+// diskBytes is what the files below a folder take.
+func diskBytes(dirs ...string) (total int64, err error) {
+	for _, dir := range dirs {
+		err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			info, err := d.Info()
+			if err == nil {
+				total += info.Size()
+			}
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return total, nil
+}
