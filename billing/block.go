@@ -32,7 +32,7 @@ type blockCache struct {
 
 // keepBlocks is how many idle blocks stay in memory, and after how many an input
 // for many of them is flushed. A variable, so that tests can make it small.
-var keepBlocks = 2048
+var keepBlocks = 256
 
 // lock returns a block, loaded and locked, with every appended period applied.
 // It is the caller's until unlock.
