@@ -9,13 +9,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/tallygate/tallygate/integration/bench"
+	"github.com/tallygate/tallygate/integration/bench/origin"
 	"github.com/tallygate/tallygate/integration/bench/world"
 )
 
@@ -31,36 +31,21 @@ func Run(ctx context.Context, env bench.Env) error {
 	if env.Short {
 		sizes = sizes[:2]
 	}
-	up, err := upstream()
+	up, upstream, err := origin.Start(env.Dir)
 	if err != nil {
 		return err
 	}
-	defer up.Close()
+	defer up.Kill()
 	var grown []measured
 	for _, accounts := range sizes {
-		m, err := measure(ctx, env, up.Addr, accounts)
+		m, err := measure(ctx, env, upstream, accounts)
 		if err != nil {
 			return fmt.Errorf("%d accounts: %w", accounts, err)
 		}
 		grown = append(grown, m)
 	}
 	report(env.Report, grown, env.Short)
-	return month(ctx, env, up.Addr)
-}
-
-// upstream answers every call with a small JSON.
-func upstream() (*http.Server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	body := []byte(`{"result":{"tags":[{"confidence":"98.38","type":"object","tag":"dog"}]},"request":"0001"} `)
-	s := &http.Server{Addr: listener.Addr().String(), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Write(body)
-	})}
-	go s.Serve(listener) // returns when it is closed
-	return s, nil
+	return month(ctx, env, upstream)
 }
 
 // measure fills a ledger, and then several times lets an hour begin in which every

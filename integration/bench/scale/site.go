@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tallygate/tallygate/integration/bench/origin"
 	"github.com/tallygate/tallygate/integration/bench/world"
 	"github.com/tallygate/tallygate/integration/process"
 )
@@ -51,8 +52,8 @@ const caddyfile = `{
 http://%s {
 	meter {
 		key header X-Api-Key
-		operation %s POST /v2/{project_id}/image/tagging
-		operation %s POST /v2/{project_id}/image/detection
+		operation %s POST %s
+		operation %s POST %s
 		success * {
 			status 2xx
 			member error_code absent
@@ -73,7 +74,8 @@ func newSite(dir, binary, upstream string) (*site, error) {
 	}
 	for name, text := range map[string]string{
 		"book.yaml": world.Book,
-		"Caddyfile": fmt.Sprintf(caddyfile, s.admin, world.Zone, world.Node, s.http, world.Tagging, world.Detection, upstream),
+		"Caddyfile": fmt.Sprintf(caddyfile, s.admin, world.Zone, world.Node, s.http,
+			world.Tagging, origin.Tagging, world.Detection, origin.Detection, upstream),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			return nil, err

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tallygate/tallygate/integration/bench/origin"
 	"github.com/tallygate/tallygate/integration/bench/world"
 )
 
@@ -93,7 +94,7 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 // calls makes metered calls of random accounts.
 func (s *site) calls(accounts int) func(context.Context, *rand.Rand) error {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-	paths := []string{"/v2/p/image/tagging", "/v2/p/image/detection"}
+	paths := []string{origin.Tagging, origin.Detection}
 	picture := bytes.Repeat([]byte("x"), 400)
 	return func(ctx context.Context, random *rand.Rand) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.http+paths[random.IntN(2)], bytes.NewReader(picture))

@@ -2,20 +2,16 @@ package world
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"runtime/debug"
-	"strconv"
 	"syscall"
 	"time"
 )
-
-// Verb is the first argument of a process that runs Main.
-const Verb = "world"
 
 // Work is what a process does to a ledger.
 type Work struct {
@@ -26,21 +22,27 @@ type Work struct {
 	Call     bool // let every account call in the hour that is open, and end by kill -9
 }
 
-// Main does the work that its arguments name, in a process of its own: a kill -9
-// in the middle of an hour is a real one.
-func Main(args []string) error {
-	var w Work
-	f := flag.NewFlagSet(Verb, flag.ContinueOnError)
-	f.StringVar(&w.Dir, "dir", "", "")
-	f.IntVar(&w.Accounts, "accounts", 0, "")
-	f.BoolVar(&w.Fill, "fill", false, "")
-	f.IntVar(&w.Hours, "hours", 0, "")
-	f.BoolVar(&w.Call, "call", false, "")
-	if err := f.Parse(args); err != nil {
-		return err
+// workVariable of the environment is the JSON of a Work that this process is to do.
+const workVariable = "TALLYGATE_BENCH_WORK"
+
+// Main does its work and ends where this process is a worker; elsewhere it does
+// nothing. A process of its own is killed in the middle of an hour for real.
+func Main() {
+	text := os.Getenv(workVariable)
+	if text == "" {
+		return
 	}
-	debug.SetGCPercent(400)
-	return w.do()
+	var w Work
+	err := json.Unmarshal([]byte(text), &w)
+	if err == nil {
+		debug.SetGCPercent(400)
+		err = w.do()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 func (work Work) do() error {
@@ -85,8 +87,12 @@ func (work Work) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, self, Verb, "-dir", work.Dir, "-accounts", strconv.Itoa(work.Accounts),
-		"-fill="+strconv.FormatBool(work.Fill), "-hours", strconv.Itoa(work.Hours), "-call="+strconv.FormatBool(work.Call))
+	text, err := json.Marshal(work)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), workVariable+"="+string(text))
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	err = cmd.Run()

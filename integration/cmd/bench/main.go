@@ -16,13 +16,16 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/integration/bench"
+	"github.com/tallygate/tallygate/integration/bench/datapath"
 	"github.com/tallygate/tallygate/integration/bench/figure"
+	"github.com/tallygate/tallygate/integration/bench/origin"
+	"github.com/tallygate/tallygate/integration/bench/peers"
 	"github.com/tallygate/tallygate/integration/bench/scale"
 	"github.com/tallygate/tallygate/integration/bench/world"
 )
 
 // parts in the order in which they run.
-var parts = []bench.Part{scale.Part}
+var parts = []bench.Part{datapath.Part, peers.Part, scale.Part}
 
 type options struct {
 	binary, dir string
@@ -32,9 +35,8 @@ type options struct {
 }
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == world.Verb {
-		exit(world.Main(os.Args[2:]))
-	}
+	origin.Main()
+	world.Main()
 	var o options
 	flag.StringVar(&o.binary, "gateway", "../build/tallygate", "the gateway's binary")
 	flag.StringVar(&o.dir, "dir", "", "folder for ledgers and logs, kept afterwards; default a temporary one")

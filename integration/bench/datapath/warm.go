@@ -1,0 +1,66 @@
+package datapath
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/tallygate/tallygate/integration/bench/paired"
+)
+
+// A gateway is warm after warmMin, once it has collected garbage under load, and
+// after warmMax in any case: until then its heap grows into memory that the kernel
+// has to give and to clear, which it does not go on to.
+const (
+	warmMin  = 1200 * time.Millisecond
+	warmMax  = 8 * time.Second
+	warmStep = 400 * time.Millisecond
+)
+
+// warm lets each site serve, no longer than most, and returns how many requests
+// it answered.
+func warm(ctx context.Context, gateways []*gateway, sites []*paired.Site, most time.Duration) (map[string]int, error) {
+	answered := make(map[string]int)
+	for i, g := range gateways {
+		before, err := g.collections()
+		if err != nil {
+			return nil, err
+		}
+		for spent := time.Duration(0); spent < most; spent += warmStep {
+			n, err := sites[i].Warm(ctx, min(warmStep, most))
+			if err != nil {
+				return nil, err
+			}
+			answered[g.name] += n
+			after, err := g.collections()
+			if err != nil {
+				return nil, err
+			}
+			if after > before && spent+warmStep >= warmMin {
+				break
+			}
+		}
+	}
+	return answered, nil
+}
+
+// collections is how often the garbage collector ran, by Caddy's metrics.
+func (g *gateway) collections() (n int, err error) {
+	resp, err := admin.Get("http://" + g.admin + "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err
+	}
+	_, rest, found := bytes.Cut(text, []byte("\ngo_gc_duration_seconds_count "))
+	if !found {
+		return 0, fmt.Errorf("the metrics of %s do not count collections: %s", g.name, resp.Status)
+	}
+	_, err = fmt.Sscan(string(rest), &n)
+	return n, err
+}

@@ -1,0 +1,105 @@
+// Package paired compares servers under load, in slices of 60 to 100 ms. All
+// servers run all the time. In every round each has one slice, in an order drawn
+// anew, and is idle in those of the others, so that whatever else the machine
+// does meets all of them alike. A pair is two slices of one round.
+//
+//	slices, err := paired.Run(ctx, sites, 200, random)
+//	report.Add(paired.CPURatio("cpu_ratio_metered_vs_bare", slices["metered"], slices["bare"], seed))
+package paired
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/tallygate/tallygate/integration/bench/load"
+)
+
+const (
+	sliceMin = 60 * time.Millisecond
+	sliceMax = 100 * time.Millisecond
+	// rest follows the last answer of a slice and belongs to it: what the server
+	// does after it has answered is its own work.
+	rest = 2 * time.Millisecond
+)
+
+// Site is a server, with its clients.
+type Site struct {
+	Name  string
+	PID   int
+	Crowd load.Crowd
+}
+
+// Close ends the clients of all sites.
+func Close(sites []*Site) {
+	for _, s := range sites {
+		s.Crowd.Close() // nothing is under way any more that could fail
+	}
+}
+
+// Slice is what one site did in one round.
+type Slice struct {
+	CPU       time.Duration // of the server
+	Wall      time.Duration // from the first request to the last answer
+	Latencies []time.Duration
+}
+
+// Slices are those of each site, by its name, in the order of the rounds.
+type Slices map[string][]Slice
+
+// Append takes further rounds of the same sites.
+func (s Slices) Append(more Slices) {
+	for name, slices := range more {
+		s[name] = append(s[name], slices...)
+	}
+}
+
+// Requests is how many were answered.
+func Requests(slices []Slice) (n int) {
+	for _, s := range slices {
+		n += len(s.Latencies)
+	}
+	return n
+}
+
+// Run measures rounds of all sites.
+func Run(ctx context.Context, sites []*Site, rounds int, random *rand.Rand) (Slices, error) {
+	all := make(Slices)
+	for range rounds {
+		length := sliceMin + time.Duration(random.Int64N(int64(sliceMax-sliceMin)))
+		for _, i := range random.Perm(len(sites)) {
+			s, err := sites[i].slice(ctx, length)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", sites[i].Name, err)
+			}
+			all[sites[i].Name] = append(all[sites[i].Name], s)
+		}
+	}
+	return all, nil
+}
+
+// Warm lets a site serve for a while, and returns how many requests it answered.
+func (s *Site) Warm(ctx context.Context, a time.Duration) (int, error) {
+	latencies, err := s.Crowd.For(ctx, a)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", s.Name, err)
+	}
+	return len(latencies), nil
+}
+
+func (s *Site) slice(ctx context.Context, length time.Duration) (Slice, error) {
+	before, err := CPU(s.PID)
+	if err != nil {
+		return Slice{}, err
+	}
+	began := time.Now()
+	latencies, err := s.Crowd.For(ctx, length)
+	if err != nil {
+		return Slice{}, err
+	}
+	wall := time.Since(began)
+	time.Sleep(rest)
+	after, err := CPU(s.PID)
+	return Slice{CPU: after - before, Wall: wall, Latencies: latencies}, err
+}
