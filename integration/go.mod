@@ -8,6 +8,7 @@ require (
 	github.com/aliyun/alibaba-cloud-sdk-go v1.63.107
 	github.com/caddyserver/caddy/v2 v2.11.9
 	github.com/goccy/go-yaml v1.19.2
+	github.com/google/pprof v0.0.0-20261105003125-4bf881d7fb0b
 	github.com/huaweicloud/huaweicloud-sdk-go-v3 v0.1.207
 	github.com/tallygate/tallygate v0.0.0-00010101000000-000000000000
 	golang.org/x/sys v0.48.0

@@ -102,6 +102,9 @@ func (p plan) run(ctx context.Context, env bench.Env) error {
 	if p.imageRounds == 0 {
 		return nil
 	}
+	if err := p.profiles(ctx, env, address); err != nil {
+		return err
+	}
 	return p.images(ctx, env, address, random)
 }
 

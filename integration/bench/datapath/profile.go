@@ -1,0 +1,133 @@
+package datapath
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/tallygate/tallygate/integration/bench"
+	"github.com/tallygate/tallygate/integration/bench/figure"
+	"github.com/tallygate/tallygate/integration/bench/load"
+	"github.com/tallygate/tallygate/integration/bench/origin"
+)
+
+// profiled is how long a profile of a metered gateway is taken.
+const profiled = 10 * time.Second
+
+// profiles takes CPU and allocation profiles of a metered gateway under load, and
+// reports which part of each is ours.
+func (p plan) profiles(ctx context.Context, env bench.Env, upstream string) error {
+	request := load.Request{Path: origin.Tagging, Type: "application/json", Body: load.Fixed(body)}
+	return stage(env, kinds[:1], upstream, false, func(gateways []*gateway) error {
+		sites, err := connect(gateways, clients, false, request)
+		if err != nil {
+			return err
+		}
+		defer sites[0].Crowd.Close()
+		for _, kind := range []struct{ name, path, sample string }{
+			{"cpu", "profile", "cpu"},
+			{"alloc", "allocs", "alloc_space"},
+		} {
+			env.Log("profile: %s", kind.name)
+			taken := make(chan error, 1)
+			var prof *profile.Profile
+			go func() {
+				var err error
+				prof, err = gateways[0].profile(ctx, kind.path)
+				taken <- err
+			}()
+			_, err := sites[0].Crowd.For(ctx, profiled+time.Second)
+			if err = errors.Join(err, <-taken); err != nil {
+				return err
+			}
+			f, err := shareOfOurs(prof, kind.sample)
+			if err != nil {
+				return err
+			}
+			f.Name = kind.name + "_share_ours_percent"
+			env.Report.Add(f)
+		}
+		return nil
+	})
+}
+
+func (g *gateway) profile(ctx context.Context, path string) (*profile.Profile, error) {
+	url := fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", g.admin, path, int(profiled.Seconds()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := admin.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(resp.Body)
+		return nil, fmt.Errorf("profile %s: %s: %s", path, resp.Status, text)
+	}
+	return profile.Parse(resp.Body)
+}
+
+// Modules and packages that work for themselves: what they call is theirs.
+const module = "github.com/tallygate/tallygate/"
+
+var others = []string{"github.com/caddyserver/", "net/http", "golang.org/x/net/", "go.uber.org/", "github.com/dgraph-io/", "github.com/prometheus/"}
+
+// shareOfOurs sums up the samples whose innermost function that works for itself is
+// ours: with what it calls of the runtime and of the standard library.
+func shareOfOurs(p *profile.Profile, sample string) (figure.Figure, error) {
+	index := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == sample })
+	if index < 0 {
+		return figure.Figure{}, fmt.Errorf("the profile has no %s", sample)
+	}
+	var total, ours int64
+	byName := map[string]int64{}
+	for _, s := range p.Sample {
+		total += s.Value[index]
+		if name, ok := innermost(s); ok {
+			ours += s.Value[index]
+			byName[name] += s.Value[index]
+		}
+	}
+	if total == 0 {
+		return figure.Figure{}, fmt.Errorf("the profile of %s is empty", sample)
+	}
+	percent := func(n int64) float64 { return 100 * float64(n) / float64(total) }
+	var names []string
+	for name := range byName {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int { return int(byName[b] - byName[a]) })
+	var top []string
+	for _, name := range names[:min(3, len(names))] {
+		top = append(top, fmt.Sprintf("%s %.2g %%", strings.TrimPrefix(name, module), percent(byName[name])))
+	}
+	return figure.Figure{Value: percent(ours), Unit: "%", Method: fmt.Sprintf("of the %s profile of the metered gateway in %s; most: %s",
+		sample, profiled, strings.Join(top, ", "))}, nil
+}
+
+// innermost is the function of ours that a sample is spent for, if it is one.
+func innermost(s *profile.Sample) (string, bool) {
+	for _, location := range s.Location {
+		for _, line := range location.Line {
+			name := line.Function.Name
+			if strings.HasPrefix(name, module) {
+				return name, true
+			}
+			for _, other := range others {
+				if strings.HasPrefix(name, other) {
+					return "", false
+				}
+			}
+		}
+	}
+	return "", false
+}
