@@ -67,15 +67,16 @@ type plan struct {
 	workloads   []workload
 	imageRounds int // of adds, for each number of clients
 	warmup      time.Duration
+	profiled    time.Duration // how long each profile is taken, whole seconds
 }
 
 // Run measures all workloads, or the first in fewer rounds.
 func Run(ctx context.Context, env bench.Env) error {
-	p := plan{workloads, 60, warmMax}
+	p := plan{workloads, 60, warmMax, 10 * time.Second}
 	if env.Short {
 		w := workloads[0]
 		w.casts, w.rounds = 2, 30
-		p = plan{[]workload{w}, 0, warmMax}
+		p = plan{[]workload{w}, 0, warmMax, 0}
 	}
 	return p.run(ctx, env)
 }

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 // TestPlan measures very little of everything. The calls that were counted are
 // reconciled, and all figures are there; what they say is not judged.
 func TestPlan(t *testing.T) {
-	little := plan{slices.Clone(workloads), 1, 50 * time.Millisecond}
+	little := plan{slices.Clone(workloads), 1, 50 * time.Millisecond, time.Second}
 	for i := range little.workloads {
 		little.workloads[i].casts, little.workloads[i].rounds = 1, 1
 	}
@@ -40,7 +40,7 @@ func TestPlan(t *testing.T) {
 	if err := report.Lines(&lines); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"image_change_ms", "image_change_ms_8_clients"}
+	want := []string{"image_change_ms", "image_change_ms_8_clients", "cpu_share_ours_percent", "alloc_share_ours_percent"}
 	for _, suffix := range []string{"", "_1mb", "_h2"} {
 		for _, name := range []string{"cpu_ratio_metered_vs_bare", "cpu_ratio_shipped_vs_default_caddy",
 			"cpu_ratio_shipped_vs_tuned_caddy", "cpu_ratio_bare_vs_bare", "throughput_ratio_metered_vs_bare",

@@ -18,9 +18,6 @@ import (
 	"github.com/tallygate/tallygate/integration/bench/origin"
 )
 
-// profiled is how long a profile of a metered gateway is taken.
-const profiled = 10 * time.Second
-
 // profiles takes CPU and allocation profiles of a metered gateway under load, and
 // reports which part of each is ours.
 func (p plan) profiles(ctx context.Context, env bench.Env, upstream string) error {
@@ -40,14 +37,14 @@ func (p plan) profiles(ctx context.Context, env bench.Env, upstream string) erro
 			var prof *profile.Profile
 			go func() {
 				var err error
-				prof, err = gateways[0].profile(ctx, kind.path)
+				prof, err = gateways[0].profile(ctx, kind.path, p.profiled)
 				taken <- err
 			}()
-			_, err := sites[0].Crowd.For(ctx, profiled+time.Second)
+			_, err := sites[0].Crowd.For(ctx, p.profiled+time.Second)
 			if err = errors.Join(err, <-taken); err != nil {
 				return err
 			}
-			f, err := shareOfOurs(prof, kind.sample)
+			f, err := shareOfOurs(prof, kind.sample, p.profiled)
 			if err != nil {
 				return err
 			}
@@ -58,8 +55,8 @@ func (p plan) profiles(ctx context.Context, env bench.Env, upstream string) erro
 	})
 }
 
-func (g *gateway) profile(ctx context.Context, path string) (*profile.Profile, error) {
-	url := fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", g.admin, path, int(profiled.Seconds()))
+func (g *gateway) profile(ctx context.Context, path string, a time.Duration) (*profile.Profile, error) {
+	url := fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", g.admin, path, int(a.Seconds()))
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
@@ -83,7 +80,7 @@ var others = []string{"github.com/caddyserver/", "net/http", "golang.org/x/net/"
 
 // shareOfOurs sums up the samples whose innermost function that works for itself is
 // ours: with what it calls of the runtime and of the standard library.
-func shareOfOurs(p *profile.Profile, sample string) (figure.Figure, error) {
+func shareOfOurs(p *profile.Profile, sample string, a time.Duration) (figure.Figure, error) {
 	index := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == sample })
 	if index < 0 {
 		return figure.Figure{}, fmt.Errorf("the profile has no %s", sample)
@@ -111,7 +108,7 @@ func shareOfOurs(p *profile.Profile, sample string) (figure.Figure, error) {
 		top = append(top, fmt.Sprintf("%s %.2g %%", strings.TrimPrefix(name, module), percent(byName[name])))
 	}
 	return figure.Figure{Value: percent(ours), Unit: "%", Method: fmt.Sprintf("of the %s profile of the metered gateway in %s; most: %s",
-		sample, profiled, strings.Join(top, ", "))}, nil
+		sample, a, strings.Join(top, ", "))}, nil
 }
 
 // innermost is the function of ours that a sample is spent for, if it is one.

@@ -3,6 +3,7 @@ package datapath
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/pprof/profile"
 )
@@ -23,11 +24,11 @@ func TestShareOfOurs(t *testing.T) {
 		}
 		p.Sample = append(p.Sample, s)
 	}
-	f, err := shareOfOurs(p, "cpu")
+	f, err := shareOfOurs(p, "cpu", time.Second)
 	if err != nil || f.Value != 50 || !strings.Contains(f.Method, "meter.A 30 %, meter.B 20 %") {
 		t.Errorf("%+v, %v", f, err)
 	}
-	if _, err := shareOfOurs(p, "alloc_space"); err == nil {
+	if _, err := shareOfOurs(p, "alloc_space", time.Second); err == nil {
 		t.Error("no error without such samples")
 	}
 }
