@@ -22,16 +22,13 @@ const monthHours = 30*24 - 2
 
 // month lets a month pass in which in each hour a tenth of the accounts call, and
 // the first ones in every hour, and asks what of the gateway has become slower.
-func month(ctx context.Context, env bench.Env, upstream string) error {
-	accounts, hours := 100_000, monthHours
-	if env.Short {
-		accounts, hours = 10_000, 7*24
-	}
-	young, err := aged(ctx, env, upstream, accounts, 0)
+func (p plan) month(ctx context.Context, env bench.Env, upstream string) error {
+	accounts, hours := p.monthAccounts, p.monthHours
+	young, err := p.aged(ctx, env, upstream, accounts, 0)
 	if err != nil {
 		return err
 	}
-	old, err := aged(ctx, env, upstream, accounts, hours)
+	old, err := p.aged(ctx, env, upstream, accounts, hours)
 	if err != nil {
 		return err
 	}
@@ -62,7 +59,7 @@ type age struct {
 	queriesRandom []time.Duration
 }
 
-func aged(ctx context.Context, env bench.Env, upstream string, accounts, hours int) (a age, err error) {
+func (p plan) aged(ctx context.Context, env bench.Env, upstream string, accounts, hours int) (a age, err error) {
 	env.Log("letting %d hours of %d accounts pass", hours, accounts)
 	dir := filepath.Join(env.Dir, fmt.Sprintf("month-%d", hours))
 	defer os.RemoveAll(dir)
@@ -80,7 +77,7 @@ func aged(ctx context.Context, env bench.Env, upstream string, accounts, hours i
 	if s.billed, err = s.sealed(); err != nil {
 		return a, err
 	}
-	if a.round, err = s.round(ctx, accounts, env.Seed); err != nil {
+	if a.round, err = s.round(ctx, accounts, p.before, env.Seed); err != nil {
 		return a, err
 	}
 	if a.queries, err = s.queries(ctx, ledger.BlockSize/2, env.Seed); err == nil {

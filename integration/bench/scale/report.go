@@ -50,7 +50,7 @@ var curves = []curve{
 	{"close_s", "s", true, figure.AtMost(5), func(r round) float64 { return r.close.Seconds() },
 		"that hour, 2 lines for each account: sealed, rated, debited, in the ledger; with traffic"},
 	{"p99_ratio_during_close", "", false, figure.AtMost(1.5), round.p99Ratio,
-		fmt.Sprintf("of %d calls/s of random accounts, during the close against the 9 s before", callers*callsPerSecond)},
+		fmt.Sprintf("of %d calls/s of random accounts, during the close against those before", callers*callsPerSecond)},
 	{"money_command_p99_ms_during_close", "ms", false, figure.AtMost(15), func(r round) float64 { return p99(r.moneyDuring) },
 		fmt.Sprintf("of %d top-ups/s of random accounts over the admin API", payers*topupsPerSecond)},
 	{"money_command_p99_ms_before_close", "ms", false, figure.Budget{}, func(r round) float64 { return p99(r.moneyBase) }, "the same before it"},

@@ -22,35 +22,45 @@ import (
 // Part is this part of the benchmark.
 var Part = bench.Part{Name: "scale", Run: Run}
 
-// rounds is how often an hour of each ledger is begun, killed in, and closed.
-const rounds = 3
+// plan is what is measured.
+type plan struct {
+	sizes         []int         // numbers of accounts, ascending
+	rounds        int           // how often an hour of each ledger is begun, killed in, and closed
+	before        time.Duration // of traffic before the close
+	monthAccounts int
+	monthHours    int
+}
 
 // Run measures and reports.
 func Run(ctx context.Context, env bench.Env) error {
-	sizes := []int{10_000, 100_000, 1_000_000}
+	p := plan{[]int{10_000, 100_000, 1_000_000}, 3, 10 * time.Second, 100_000, monthHours}
 	if env.Short {
-		sizes = sizes[:2]
+		p = plan{[]int{10_000, 100_000}, 3, 10 * time.Second, 10_000, 7 * 24}
 	}
+	return p.run(ctx, env)
+}
+
+func (p plan) run(ctx context.Context, env bench.Env) error {
 	up, upstream, err := origin.Start(env.Dir)
 	if err != nil {
 		return err
 	}
 	defer up.Kill()
 	var grown []measured
-	for _, accounts := range sizes {
-		m, err := measure(ctx, env, upstream, accounts)
+	for _, accounts := range p.sizes {
+		m, err := p.measure(ctx, env, upstream, accounts)
 		if err != nil {
 			return fmt.Errorf("%d accounts: %w", accounts, err)
 		}
 		grown = append(grown, m)
 	}
 	report(env.Report, grown, env.Short)
-	return month(ctx, env, upstream)
+	return p.month(ctx, env, upstream)
 }
 
 // measure fills a ledger, and then several times lets an hour begin in which every
 // account is active, kills the gateway, starts it, and closes the hour.
-func measure(ctx context.Context, env bench.Env, upstream string, accounts int) (measured, error) {
+func (p plan) measure(ctx context.Context, env bench.Env, upstream string, accounts int) (measured, error) {
 	m := measured{accounts: accounts}
 	dir := filepath.Join(env.Dir, fmt.Sprint(accounts))
 	env.Log("filling a ledger with %d accounts", accounts)
@@ -63,8 +73,8 @@ func measure(ctx context.Context, env bench.Env, upstream string, accounts int) 
 		return m, err
 	}
 	defer s.kill()
-	for round := range rounds {
-		r, err := s.round(ctx, accounts, env.Seed+uint64(round))
+	for round := range p.rounds {
+		r, err := s.round(ctx, accounts, p.before, env.Seed+uint64(round))
 		if err != nil {
 			return m, err
 		}
@@ -116,10 +126,9 @@ func (r round) p99Ratio() float64 { return p99(r.during) / p99(r.base) }
 const (
 	callers, callsPerSecond = 8, 100
 	payers, topupsPerSecond = 2, 50
-	before                  = 10 * time.Second // of traffic before the close
 )
 
-func (s *site) round(ctx context.Context, accounts int, seed uint64) (r round, err error) {
+func (s *site) round(ctx context.Context, accounts int, before time.Duration, seed uint64) (r round, err error) {
 	if err := (world.Work{Dir: s.dir, Accounts: accounts, Call: true}).Run(ctx); err != nil {
 		return r, err
 	}
@@ -143,8 +152,8 @@ func (s *site) round(ctx context.Context, accounts int, seed uint64) (r round, e
 	if err := errors.Join(advanced, calls.end(), money.end()); err != nil {
 		return r, err
 	}
-	// The first second warms up caches and connections.
-	r.base, r.during = calls.between(began.Add(time.Second-before), began), calls.between(began, ended)
-	r.moneyBase, r.moneyDuring = money.between(began.Add(time.Second-before), began), money.between(began, ended)
+	warm := began.Add(-before * 9 / 10) // caches and connections
+	r.base, r.during = calls.between(warm, began), calls.between(began, ended)
+	r.moneyBase, r.moneyDuring = money.between(warm, began), money.between(began, ended)
 	return r, s.reconcile(ctx, accounts, len(calls.samples))
 }
