@@ -7,9 +7,10 @@ import (
 )
 
 // stripes are locks by name. Names that share a stripe wait for one another,
-// which costs a little time and never correctness.
+// which costs a little time and never correctness. They are held until the journal
+// has a command, so there are many more than clients.
 type stripes struct {
-	locks [256]sync.Mutex
+	locks [8192]sync.Mutex
 }
 
 var stripeSeed = maphash.MakeSeed()

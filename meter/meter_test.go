@@ -3,7 +3,6 @@ package meter
 import (
 	"context"
 	"crypto/sha256"
-	"fmt"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -361,55 +360,6 @@ func resumeAll(t *testing.T, m *Meter, dir string) {
 		}
 		h := f.Header()
 		m.Resume(f, h.Start+h.Length)
-	}
-}
-
-// TestAdmitAndSettleDoNotAllocate guards the hot path's budget.
-func TestAdmitAndSettleDoNotAllocate(t *testing.T) {
-	m := newMeter(t, t.TempDir(), NewWallClock(nil))
-	k := keyFor(t, m, View{Number: 1, PayPerUse: true, Subscriptions: []Subscription{
-		{Number: 1, Instance: "shop", End: 1 << 62, Limits: [3]uint32{20, 20, 20}}}}, "shop")
-	for name, op := range map[string]uint16{"pay-per-use": opTagging, "subscribed": opSearch} {
-		calls := func() {
-			if h, v := m.Admit(Call{Key: k, Operation: op}); v.Reason == 0 {
-				m.Post(&h)
-			}
-		}
-		calls()
-		if n := testing.AllocsPerRun(1000, calls); n != 0 {
-			t.Errorf("%s: %v allocations, want none", name, n)
-		}
-	}
-}
-
-// BenchmarkAdmitSettle is the hot path from the key to the count, the hash of
-// the key included.
-func BenchmarkAdmitSettle(b *testing.B) {
-	for _, accounts := range []int{1, 1_000_000} {
-		b.Run(fmt.Sprintf("accounts=%d", accounts), func(b *testing.B) {
-			m := newMeter(b, b.TempDir(), NewWallClock(nil))
-			if _, err := m.Roll(m.Now().Event); err != nil {
-				b.Fatal(err)
-			}
-			for i := range accounts {
-				h, _ := m.Admit(Call{Key: keyFor(b, m, View{Number: uint32(i + 1), PayPerUse: true}, ""), Operation: opTagging})
-				m.Post(&h)
-			}
-			secret := make([]byte, 0, 64)
-			next := uint64(1)
-			b.ReportAllocs()
-			b.ResetTimer()
-			for range b.N {
-				next = next*6364136223846793005 + 1442695040888963407
-				secret = secretOf(secret[:0], next>>33%uint64(accounts)+1)
-				k, _ := m.Identify(Secret, sha256.Sum256(secret))
-				h, v := m.Admit(Call{Key: k, Operation: opTagging})
-				if v.Reason != 0 {
-					b.Fatal(v.Reason)
-				}
-				m.Post(&h)
-			}
-		})
 	}
 }
 

@@ -7,23 +7,24 @@ import (
 	"strings"
 )
 
-// mergeUsage adds up equal lines, in the order in which calls are paid (D11).
+// mergeUsage adds up equal lines, and puts them in the order in which calls are
+// paid (D11). A month has many lines and few that differ: those are sorted.
 func mergeUsage(usage []Usage) []Usage {
-	sorted := slices.Clone(usage)
-	slices.SortStableFunc(sorted, func(a, b Usage) int {
-		return cmp.Or(cmp.Compare(a.Operation, b.Operation), compareFunding(a.Funding, b.Funding))
-	})
+	calls := map[Usage]uint64{}
+	for _, u := range usage {
+		n := u.Calls
+		u.Calls = 0
+		calls[u] = saturatedSum(calls[u], n)
+	}
 	var merged []Usage
-	for _, u := range sorted {
-		last := len(merged) - 1
-		switch {
-		case u.Calls == 0:
-		case last >= 0 && merged[last].Operation == u.Operation && merged[last].Funding == u.Funding:
-			merged[last].Calls = saturatedSum(merged[last].Calls, u.Calls)
-		default:
+	for u, n := range calls {
+		if u.Calls = n; n > 0 {
 			merged = append(merged, u)
 		}
 	}
+	slices.SortFunc(merged, func(a, b Usage) int {
+		return cmp.Or(cmp.Compare(a.Operation, b.Operation), compareFunding(a.Funding, b.Funding), cmp.Compare(a.Funding, b.Funding))
+	})
 	return merged
 }
 
@@ -48,20 +49,21 @@ func compareFunding(a, b string) int {
 	)
 }
 
-// mergeNotBilled sorts, and adds up equal operation and reason.
+// mergeNotBilled adds up equal operation and reason, and sorts.
 func mergeNotBilled(in []NotBilled) []NotBilled {
-	sorted := slices.Clone(in)
-	slices.SortStableFunc(sorted, func(a, b NotBilled) int {
-		return cmp.Or(cmp.Compare(a.Operation, b.Operation), cmp.Compare(a.Reason, b.Reason))
-	})
+	calls := map[NotBilled]uint64{}
+	for _, n := range in {
+		more := n.Calls
+		n.Calls = 0
+		calls[n] = saturatedSum(calls[n], more)
+	}
 	merged := []NotBilled{}
-	for _, n := range sorted {
-		last := len(merged) - 1
-		if last >= 0 && merged[last].Operation == n.Operation && merged[last].Reason == n.Reason {
-			merged[last].Calls = saturatedSum(merged[last].Calls, n.Calls)
-			continue
-		}
+	for n, sum := range calls {
+		n.Calls = sum
 		merged = append(merged, n)
 	}
+	slices.SortFunc(merged, func(a, b NotBilled) int {
+		return cmp.Or(cmp.Compare(a.Operation, b.Operation), cmp.Compare(a.Reason, b.Reason))
+	})
 	return merged
 }

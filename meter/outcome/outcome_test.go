@@ -289,11 +289,3 @@ func FuzzOfBody(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkSmallBody(b *testing.B) {
-	body := Body{Seen: []byte(`{"RequestId":"0a1b2c3d-0000-1111-2222","Success":true,"Code":0,"PicInfo":{"CategoryId":88}}`), Whole: true}
-	b.ReportAllocs()
-	for b.Loop() {
-		search.OfBody(body)
-	}
-}

@@ -18,6 +18,8 @@ import (
 	"github.com/tallygate/tallygate/integration/bench"
 	"github.com/tallygate/tallygate/integration/bench/datapath"
 	"github.com/tallygate/tallygate/integration/bench/figure"
+	"github.com/tallygate/tallygate/integration/bench/inprocess"
+	"github.com/tallygate/tallygate/integration/bench/money"
 	"github.com/tallygate/tallygate/integration/bench/origin"
 	"github.com/tallygate/tallygate/integration/bench/peers"
 	"github.com/tallygate/tallygate/integration/bench/scale"
@@ -25,7 +27,7 @@ import (
 )
 
 // parts in the order in which they run.
-var parts = []bench.Part{datapath.Part, peers.Part, scale.Part}
+var parts = []bench.Part{datapath.Part, peers.Part, inprocess.Part, money.Part, scale.Part}
 
 type options struct {
 	binary, dir string
