@@ -5,7 +5,7 @@ BUILD := build
 BINARIES := TALLYGATE_BINARY=$(CURDIR)/$(BUILD)/tallygate TALLYGATE_FAILPOINT_BINARY=$(CURDIR)/$(BUILD)/tallygate-failpoints
 
 .DEFAULT_GOAL := help
-.PHONY: help run build build-failpoints test test-unit test-race test-integration setup lint bench fuzz torture mutants clean
+.PHONY: help run build build-failpoints test test-unit test-race test-integration setup lint bench bench-go fuzz torture mutants clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -42,8 +42,11 @@ setup: # What the scenarios need beside Go: curl, to paste what the demo prints.
 test-integration: build build-failpoints setup ## Run the scenarios against the real binary.
 	cd integration && $(BINARIES) go test -timeout 30m ./...
 
-bench: build ## Run the benchmarks of the hot path, the journal, rating, sealing and reloads; compare runs with benchstat.
-	go test -tags $(TAGS) -run '^$$' -bench . -benchmem -count $(or $(COUNT),5) ./meter/... ./rating/... ./ledger/...
+bench: build ## Measure the gateway against its budgets (25 minutes, alone on the machine); SHORT=1 in 5; ONLY=datapath,scale picks parts.
+	cd integration && go build -o ../$(BUILD)/bench ./cmd/bench && ../$(BUILD)/bench $(if $(SHORT),-short) $(if $(ONLY),-only $(ONLY)) $(if $(SEED),-seed $(SEED))
+
+bench-go: build ## Run the packages' own benchmarks COUNT times (default 5); compare runs with benchstat.
+	go test -tags $(TAGS) -run '^$$' -bench . -benchmem -count $(or $(COUNT),5) ./account ./meter/... ./rating/... ./ledger/...
 	cd integration && TALLYGATE_BINARY=$(CURDIR)/$(BUILD)/tallygate go test -run '^$$' -bench . -benchtime 1x -count $(or $(COUNT),5) .
 
 FUZZTIME ?= 300000x
