@@ -1,105 +1,53 @@
 package meter
 
 import (
+	"math"
 	"sync"
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/rating/money"
 )
 
-// View is what the ledger says of an account, as far as admission cares.
-// Instants are event time in Unix nanoseconds.
-type View struct {
-	Number        uint32
-	InArrears     bool
-	GraceUntil    int64 // in arrears, until when free and pay-per-use calls pass all the same (D21)
-	ReleasedAt    int64 // 0 = not released (D23)
-	PayPerUse     bool  // D11
-	Balance       money.Amount
-	CreditLimit   money.Amount
-	FreeUsed      []FreeUsed
-	Usage         []Usage
-	Packages      []Package
-	Subscriptions []Subscription
-	Instances     []Instance
-}
-
-// FreeUsed is how much of a month's free allowance settled periods used.
-type FreeUsed struct {
-	Operation uint16
-	Month     uint32
-	Calls     uint64
-}
-
-// Usage is what settled periods used of a pay-per-use operation in its newest
-// month, and what they debited (D12).
-type Usage struct {
-	Operation  uint16
-	Month      uint32
-	PayPerUse  uint64
-	Successful uint64      // whatever paid (D9)
-	Exact      money.Total // what the pay-per-use calls cost, not rounded
-	Debited    money.Amount
-}
-
-// Package is a package in the order in which packages are used up (D14).
-type Package struct {
-	Number     uint32
-	Operation  uint16
-	Left       uint64 // after settled periods
-	Start, End int64
-}
-
-// Subscription is one term of an instance.
-type Subscription struct {
-	Number     uint32
-	Instance   string
-	Service    string // whose operations it pays for
-	Start, End int64
-	Limits     [classes]uint32 // calls in any second, by Class
-	MaxImages  int64           // D28
-	Void       bool            // a change ended it: it pays for nothing more (D30)
-}
-
-// Instance is a search index of the account.
-type Instance struct {
-	Name       string
-	ID         uint32 // a name that is bought anew after its release gets a new one
-	ReleasedAt int64  // 0 = not released (D32)
-	Images     int64  // held, after the changes that the ledger knows (D28)
-	Uncertain  int64  // of unknown outcome
-}
-
 // Account is the admission state of one account. All of it is under mu.
+//
+// There may be a million of them: what most accounts have is in the struct
+// itself, what every call looks at first, and the rest behind pointers that are
+// nil for most.
 type Account struct {
-	mu          sync.Mutex
-	number      uint32
-	inArrears   bool
-	payPerUse   bool
-	graceUntil  int64
-	releaseAt   int64
-	balance     money.Amount
-	creditLimit money.Amount
-	period      *period // whose slots the lines name
-	lines       []slotOf
-	operation   []operationState
-	packages    []Package
-	instances   []*instance
+	mu        sync.Mutex
+	number    uint32
+	period    uint32 // number of the period whose counters follow; 0 = none yet
+	counters  [fewCounters]counter
+	inArrears bool
+	payPerUse bool
+	packed    bool         // whether there is a package
+	more      *accountMore // nil for most
+	instance  *instance    // the first one, nil where there is none
+	free      allowances
+	pack      Package      // the first one
+	credit    money.Amount // balance and credit limit
+	charges   *charges     // nil before the first pay-per-use call
+	rates     *rate        // of pay-per-use operations that have some
+
+	moreCounters *moreCounters
 }
 
-// slotOf remembers the counter of a line in the account's newest period.
-type slotOf struct {
-	line account.Line
-	slot uint32
+// accountMore is what few accounts have.
+type accountMore struct {
+	graceUntil int64
+	releaseAt  int64
+	packages   []Package
+	free       []freeUse
+	instances  []*instance
+	names      []string // of instances that keys are bound to, see binding
 }
 
-// operationState is an account's use of one pay-per-use operation.
-type operationState struct {
-	number  uint16
-	month   uint32
-	used    uint64 // free calls of the month, held ones included
-	window  *window
-	charges *charges // nil before its first pay-per-use call
+// rest returns what few accounts have, made at its first use.
+func (a *Account) rest() *accountMore {
+	if a.more == nil {
+		a.more = &accountMore{}
+	}
+	return a.more
 }
 
 // Load puts an account as the ledger has it, at start. Open counters are added
@@ -108,10 +56,10 @@ func (m *Meter) Load(v View) {
 	a := m.account(v.Number)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.packages = nil // what the fold of the journal's tail told, on its way to this view
-	a.apply(v)
+	a.setPackages(nil) // what the fold of the journal's tail told, on its way to this view
+	a.apply(v, &m.names)
 	for _, f := range v.FreeUsed {
-		a.state(f.Operation, f.Month).used = f.Calls
+		a.setFree(f)
 	}
 }
 
@@ -122,26 +70,24 @@ func (m *Meter) Update(v View) {
 	a := m.account(v.Number)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.apply(v)
+	a.apply(v, &m.names)
 }
 
-func (a *Account) apply(v View) {
-	a.inArrears, a.payPerUse, a.releaseAt, a.graceUntil = v.InArrears, v.PayPerUse, v.ReleasedAt, v.GraceUntil
-	a.balance, a.creditLimit = v.Balance, v.CreditLimit
+func (a *Account) apply(v View, names *repeats) {
+	a.inArrears, a.payPerUse = v.InArrears, v.PayPerUse
+	if a.more != nil || v.ReleasedAt != 0 || v.GraceUntil != 0 {
+		more := a.rest()
+		more.releaseAt, more.graceUntil = v.ReleasedAt, v.GraceUntil
+	}
+	var err error
+	if a.credit, err = v.Balance.Add(v.CreditLimit); err != nil {
+		a.credit = math.MaxInt64
+	}
 	for _, u := range v.Usage {
 		a.settled(u)
 	}
-	known := a.packages
-	a.packages = make([]Package, 0, len(v.Packages))
-	for _, p := range v.Packages {
-		for _, k := range known {
-			if k.Number == p.Number {
-				p.Left = k.Left
-			}
-		}
-		a.packages = append(a.packages, p)
-	}
-	a.applyInstances(v)
+	a.setPackages(v.Packages)
+	a.applyInstances(v, names)
 }
 
 // recount takes counted calls of an unsettled period from what the ledger's
@@ -152,9 +98,9 @@ func (m *Meter) recount(c account.Count, p *period) {
 	defer a.mu.Unlock()
 	switch c.Kind {
 	case account.Free:
-		a.state(c.Operation, c.Ref).used += c.Calls
+		a.useFree(c.Operation, c.Ref, c.Calls)
 	case account.Package:
-		if p := a.pack(c.Ref); p != nil {
+		if p := a.findPackage(c.Ref); p != nil {
 			p.Left -= min(p.Left, c.Calls)
 		}
 	case account.PayPerUse:
@@ -162,38 +108,12 @@ func (m *Meter) recount(c account.Count, p *period) {
 	}
 }
 
-// state returns the use of an operation, begun anew when the month is newer.
-func (a *Account) state(number uint16, month uint32) *operationState {
-	var s *operationState
-	for i := range a.operation {
-		if a.operation[i].number == number {
-			s = &a.operation[i]
-		}
-	}
-	if s == nil {
-		a.operation = append(a.operation, operationState{number: number, month: month})
-		s = &a.operation[len(a.operation)-1]
-	}
-	if month > s.month {
-		s.month, s.used = month, 0
-	}
-	return s
+// releasedBy reports whether the account is released at an instant (D23).
+func (a *Account) releasedBy(now int64) bool {
+	return a.more != nil && a.more.releaseAt != 0 && now >= a.more.releaseAt
 }
 
-// window is the rate window of a pay-per-use operation.
-func (a *Account) window(number uint16, month uint32) *window {
-	s := a.state(number, month)
-	if s.window == nil {
-		s.window = &window{}
-	}
-	return s.window
-}
-
-func (a *Account) pack(number uint32) *Package {
-	for i := range a.packages {
-		if a.packages[i].Number == number {
-			return &a.packages[i]
-		}
-	}
-	return nil
+// blocked reports whether free and pay-per-use calls are (D21).
+func (a *Account) blocked(now int64) bool {
+	return a.inArrears && (a.more == nil || now >= a.more.graceUntil)
 }

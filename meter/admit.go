@@ -92,19 +92,19 @@ func (m *Meter) judgeSubscribed(a *Account, p *period, op *Operation, c *Call, v
 	if v.Reason = reason; reason != 0 {
 		return
 	}
-	term, reason := in.term(op.Service, v.At.Event)
+	term, plan, reason := in.term(op.Service, v.At.Event)
 	if v.Reason = reason; reason != 0 {
 		return
 	}
-	w := &in.windows[op.Class]
+	w := in.window(op.Class)
 	v.Class = op.Class
-	if !v.rate(w, term.Limits[op.Class]) {
+	if !v.rate(w, plan.limits[op.Class]) {
 		return
 	}
 	images := c.Images && op.Class != ClassSearch
-	m.hold(a, p, w, account.Line{Account: a.number, Operation: op.Number, Kind: account.Subscription, Ref: term.Number}, images, v, h)
+	m.hold(a, p, w, account.Line{Account: a.number, Operation: op.Number, Kind: account.Subscription, Ref: term}, images, v, h)
 	if v.Reason == 0 && images {
-		h.image = in.holdImage(a, op.Class, term.MaxImages, v.At.Mono, c.Observe)
+		h.image = in.holdImage(a, op.Class, plan.maxImages, v.At.Mono, c.Observe)
 	}
 }
 
@@ -121,7 +121,7 @@ func (m *Meter) judgePayPerUse(a *Account, p *period, op *Operation, v *Verdict,
 	}
 	var w *window
 	if op.QPS > 0 {
-		if w = a.window(op.Number, p.month); !v.rate(w, op.QPS) {
+		if w = a.rate(op.Number); !v.rate(w, op.QPS) {
 			return
 		}
 	}
@@ -179,13 +179,13 @@ func (a *Account) fund(op *Operation, month uint32, now int64) (account.Line, ac
 	if a.releasedBy(now) {
 		return line, account.Released
 	}
-	blocked := a.inArrears && now >= a.graceUntil // D21
-	if !blocked && a.state(op.Number, month).used < op.Free {
+	blocked := a.blocked(now)
+	if !blocked && op.Free > 0 && a.freeUsed(op.Number, month) < op.Free {
 		line.Kind, line.Ref = account.Free, month
 		return line, 0
 	}
-	for i := range a.packages {
-		p := &a.packages[i]
+	for turn := range a.packages() {
+		p := a.packageAt(turn)
 		if p.Operation == op.Number && p.Left > 0 && p.Start <= now && now < p.End {
 			line.Kind, line.Ref = account.Package, p.Number
 			return line, 0
@@ -205,30 +205,25 @@ func (a *Account) fund(op *Operation, month uint32, now int64) (account.Line, ac
 func (a *Account) take(op *Operation, line account.Line, month uint32) {
 	switch line.Kind {
 	case account.Free:
-		a.state(line.Operation, line.Ref).used++
+		a.useFree(line.Operation, line.Ref, 1)
 	case account.Package:
-		a.pack(line.Ref).Left--
+		a.findPackage(line.Ref).Left--
 	case account.PayPerUse:
-		a.charged(line.Operation, month, op, 1)
-		a.state(line.Operation, month).charges.of(month).held++
+		a.charged(line.Operation, month, op, 1).held++
 	}
 }
 
 func (a *Account) give(line account.Line, month uint32) {
 	switch line.Kind {
 	case account.Free:
-		if s := a.state(line.Operation, line.Ref); s.month == line.Ref {
-			s.used--
-		}
+		a.giveFree(line.Operation, line.Ref)
 	case account.Package:
-		if p := a.pack(line.Ref); p != nil {
+		if p := a.findPackage(line.Ref); p != nil {
 			p.Left++
 		}
 	case account.PayPerUse:
-		u := a.state(line.Operation, month).charges.of(month)
+		u := a.findCharges(line.Operation).of(month)
 		u.calls--
 		u.held--
 	}
 }
-
-func (a *Account) releasedBy(now int64) bool { return a.releaseAt != 0 && now >= a.releaseAt }

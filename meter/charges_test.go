@@ -163,9 +163,7 @@ func TestRealtimeLateCalls(t *testing.T) {
 			m.Post(&late)
 			owes(1)
 		}
-		if c := m.account(1).operation[0].charges; c.now.held != 0 || c.before.held != 0 {
-			t.Errorf("calls are held after all have ended: %+v", *c)
-		}
+		noneHeld(t, m.account(1))
 	}
 }
 
@@ -211,6 +209,14 @@ func TestRealtimeAfterARestart(t *testing.T) {
 	h := payg(t, second, k, 0)
 	second.Post(&h)
 	payg(t, second, k, account.PaymentRequired)
+}
+
+func noneHeld(t *testing.T, a *Account) {
+	for c := a.charges; c != nil; c = c.next {
+		if c.held != 0 {
+			t.Errorf("calls are held after all have ended: %+v", *c)
+		}
+	}
 }
 
 // customer is a ledger of one account that settles what the meter seals.
@@ -333,11 +339,7 @@ func spend(t *testing.T, r *rand.Rand) {
 		t.Fatal(err)
 	}
 	c.settle(t)
-	for i := range m.account(1).operation {
-		if s := m.account(1).operation[i]; s.charges != nil && (s.charges.now.held != 0 || s.charges.before.held != 0) {
-			t.Errorf("operation %d: calls are held after all have ended: %+v", s.number, *s.charges)
-		}
-	}
+	noneHeld(t, m.account(1))
 	if owed, err := m.Unsettled(1); err != nil || owed > 0 && !anyVolume(c) {
 		t.Errorf("%d owed after everything is settled, %v", owed, err)
 	}

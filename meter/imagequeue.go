@@ -74,7 +74,7 @@ func (i *imageHold) await(ctx context.Context, n ImageNames, wait time.Duration)
 	a.mu.Lock()
 	i.names = n
 	i.turn = &turn{delete: i.class == ClassDelete, known: n.Product.Known, product: n.Product.Hash}
-	i.instance.calls.join(i.turn)
+	i.changes.calls.join(i.turn)
 	t, running := i.turn, i.turn.running
 	a.mu.Unlock()
 	if running {

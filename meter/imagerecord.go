@@ -36,22 +36,22 @@ type lostChange struct {
 // the last that are heard.
 func (m *Meter) recordChange(i *imageHold) {
 	a, in := i.account, i.instance
-	in.changeLock.Lock()
+	i.changes.lock.Lock()
 	a.mu.Lock()
 	change := i.change()
-	in.images.changing = true
+	i.changes.changing = true
 	a.mu.Unlock()
 	failpoint.Hit("images/changing")
 	images, uncertain, err := m.changeImages(change)
 	failpoint.Hit("images/changed")
 	a.mu.Lock()
 	m.leave(i)
-	in.images.changed(images, uncertain, err)
+	in.changed(images, uncertain, err)
 	if err != nil {
-		in.images.lost++
+		i.changes.lost++
 	}
 	a.mu.Unlock()
-	in.changeLock.Unlock()
+	i.changes.lock.Unlock()
 	if err != nil {
 		m.lose(i, change, err)
 		return
@@ -99,21 +99,22 @@ func (m *Meter) recordLost() bool {
 }
 
 func (m *Meter) recordAgain(l lostChange) bool {
-	a, in := l.hold.account, l.hold.instance
-	in.changeLock.Lock()
-	defer in.changeLock.Unlock()
+	i := l.hold
+	a, in := i.account, i.instance
+	i.changes.lock.Lock()
+	defer i.changes.lock.Unlock()
 	a.mu.Lock()
-	in.images.changing = true
+	i.changes.changing = true
 	a.mu.Unlock()
 	images, uncertain, err := m.changeImages(l.change)
 	a.mu.Lock()
-	in.images.changed(images, uncertain, err)
+	in.changed(images, uncertain, err)
 	if err == nil {
-		in.images.lost--
+		i.changes.lost--
 	}
 	a.mu.Unlock()
 	if err == nil {
-		m.endIntent(l.hold)
+		m.endIntent(i)
 	}
 	return err == nil
 }

@@ -48,6 +48,7 @@ func (n ImageNames) Known() bool { return n.Product.Known && n.Picture.Known }
 type imageHold struct {
 	account  *Account
 	instance *instance
+	changes  *imageChanges // the instance's
 	class    Class
 	max      int64 // images of the term in force
 	stamp    int64 // its place in the rate window
@@ -73,9 +74,9 @@ func (m *Meter) KeepsImages(operation uint16) bool {
 
 // holdImage holds room for one image more, if there is any.
 func (in *instance) holdImage(a *Account, class Class, most, stamp int64, observe bool) *imageHold {
-	i := &imageHold{account: a, instance: in, class: class, max: most, stamp: stamp, observe: observe}
+	i := &imageHold{account: a, instance: in, changes: in.imageChanges(), class: class, max: most, stamp: stamp, observe: observe}
 	if class == ClassAdd {
-		i.slot = in.images.hold(most)
+		i.slot = in.hold(most)
 	}
 	return i
 }
@@ -139,7 +140,7 @@ func (m *Meter) findRoom(i *imageHold) account.Kind {
 func (i *imageHold) takeRoom() bool {
 	i.account.mu.Lock()
 	defer i.account.mu.Unlock()
-	i.slot = i.instance.images.hold(i.max)
+	i.slot = i.instance.hold(i.max)
 	return i.slot
 }
 
@@ -158,7 +159,7 @@ func (m *Meter) Name(h *Hold, n ImageNames) {
 	complete := n.Known() && !i.names.Known()
 	i.names = n
 	if n.Product.Known && i.turn != nil {
-		i.instance.calls.narrow(i.turn, n.Product.Hash)
+		i.changes.calls.narrow(i.turn, n.Product.Hash)
 	}
 	id := i.intent
 	a.mu.Unlock()
@@ -173,7 +174,7 @@ func (m *Meter) Withdraw(h *Hold, v *Verdict, why account.Kind) {
 	a, i := h.account, h.image
 	a.mu.Lock()
 	if v.Limit > 0 {
-		i.instance.windows[i.class].giveBack(i.stamp, m.clock.Now().Mono)
+		i.instance.window(i.class).giveBack(i.stamp, m.clock.Now().Mono)
 		v.Remaining++
 	}
 	m.leave(i)
@@ -189,11 +190,11 @@ func (m *Meter) leave(i *imageHold) {
 		return
 	}
 	if i.slot {
-		i.instance.images.held--
+		i.changes.held--
 		i.slot = false
 	}
 	if i.turn != nil {
-		i.instance.calls.leave(i.turn)
+		i.changes.calls.leave(i.turn)
 		i.turn = nil
 	}
 }

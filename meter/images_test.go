@@ -150,9 +150,10 @@ func (s *shop) refused(operation uint16, n ImageNames, want account.Kind) {
 // holds checks what the instance holds, by the meter and by the ledger.
 func (s *shop) holds(images, uncertain, held int) {
 	s.t.Helper()
-	c := s.account(1).instance("shop").images
-	if c.images != int64(images) || c.uncertain+c.lost != int64(uncertain) || c.held != int64(held) {
-		s.t.Errorf("the meter has %d images, %d uncertain, %d lost, %d held; want %d, %d, %d", c.images, c.uncertain, c.lost, c.held, images, uncertain, held)
+	in := s.account(1).findInstance("shop")
+	c := in.imageChanges()
+	if in.images != int64(images) || c.uncertain+c.lost != int64(uncertain) || c.held != int64(held) {
+		s.t.Errorf("the meter has %d images, %d uncertain, %d lost, %d held; want %d, %d, %d", in.images, c.uncertain, c.lost, c.held, images, uncertain, held)
 	}
 	if n, _ := s.set.count(); n != images {
 		s.t.Errorf("the ledger has %d images, want %d", n, images)
@@ -524,7 +525,8 @@ func TestViewsDuringAChange(t *testing.T) {
 		{"of another change, more", []int64{7}, 6, 7},
 		{"of another change, fewer", []int64{2}, 6, 6},
 	} {
-		count := imageCount{images: 5, changing: true}
+		count := &instance{images: 5}
+		count.imageChanges().changing = true
 		for _, n := range c.heard {
 			count.told(n, 0)
 		}
@@ -536,7 +538,8 @@ func TestViewsDuringAChange(t *testing.T) {
 			t.Errorf("%s: a view after the change is overlooked", c.name)
 		}
 	}
-	count := imageCount{images: 5, changing: true}
+	count := &instance{images: 5}
+	count.imageChanges().changing = true
 	count.told(3, 0)
 	if count.changed(0, 0, errDiskFull); count.images != 3 {
 		t.Errorf("after a change that failed: %d images", count.images)
@@ -567,7 +570,7 @@ func (s *shop) queued(ctx context.Context, operation uint16, n ImageNames, wait 
 		a := s.account(1)
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		return len(a.instance("shop").calls)
+		return len(a.findInstance("shop").imageChanges().calls)
 	}
 	before, done := length(), make(chan Verdict, 1)
 	h, v := s.Admit(Call{Key: s.key, Operation: operation, Images: true})
@@ -636,7 +639,7 @@ func TestTurns(t *testing.T) {
 	runs(t, "a delete of another product", s.queued(ctx, opDelete, named("p", ""), long))
 	s.Release(&unknown, account.FailedStatus)
 	runs(t, "the delete after the add failed", deleteR)
-	if q := s.account(1).instance("shop").calls; len(q) != 0 {
+	if q := s.account(1).findInstance("shop").imageChanges().calls; len(q) != 0 {
 		t.Errorf("%d calls are left in the queue", len(q))
 	}
 }

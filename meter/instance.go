@@ -1,27 +1,68 @@
 package meter
 
-import (
-	"sync"
+import "github.com/tallygate/tallygate/account"
 
-	"github.com/tallygate/tallygate/account"
-)
-
-// instance is a search index: its rates, the terms that pay for it, and how many
-// images it holds (D28).
+// instance is a search index: the terms that pay for it, its rates, and how many
+// images it holds (D28). 80 bytes: most have one term, nothing that changes
+// their images, and no two searches within a second.
 type instance struct {
-	name       string
-	id         uint32
-	releasedAt int64
-	terms      []Subscription
-	windows    [classes]window
-	images     imageCount
-	changeLock sync.Mutex // held while the ledger is told of a change; taken before the account's
-	calls      imageQueue
+	name   string
+	first  uint32 // number of the first term; the other terms come after it
+	id     uint32
+	start  int64 // of the first term
+	end    int64
+	plan   planned // of the first term; none where there is no term
+	images int64   // in the ledger's set
+	search window
+	more   *instanceMore
 }
 
-func (a *Account) instance(name string) *instance {
-	for _, i := range a.instances {
-		if i.name == name {
+// instanceMore is what few instances have.
+type instanceMore struct {
+	releasedAt int64
+	terms      []term
+	changes    *imageChanges
+}
+
+// rest returns what few instances have, made at its first use.
+func (in *instance) rest() *instanceMore {
+	if in.more == nil {
+		in.more = &instanceMore{}
+	}
+	return in.more
+}
+
+// window is the rate window of a class.
+func (in *instance) window(class Class) *window {
+	if class == ClassSearch {
+		return &in.search
+	}
+	return &in.imageChanges().windows[class-ClassAdd]
+}
+
+// instances is how many an account has. A place in the list is never given to
+// another name.
+func (a *Account) instances() int {
+	switch {
+	case a.instance == nil:
+		return 0
+	case a.more == nil:
+		return 1
+	}
+	return 1 + len(a.more.instances)
+}
+
+func (a *Account) instanceAt(n int) **instance {
+	if n == 0 {
+		return &a.instance
+	}
+	return &a.more.instances[n-1]
+}
+
+// findInstance returns nil where the account has none of a name.
+func (a *Account) findInstance(name string) *instance {
+	for n := range a.instances() {
+		if i := *a.instanceAt(n); i.name == name {
 			return i
 		}
 	}
@@ -30,46 +71,55 @@ func (a *Account) instance(name string) *instance {
 
 // applyInstances takes over instances and terms from the ledger. What calls in
 // flight hold stays.
-func (a *Account) applyInstances(v View) {
-	for _, i := range a.instances {
-		i.terms = i.terms[:0]
-		i.images.lowered = noLimit
+func (a *Account) applyInstances(v View, names *repeats) {
+	for n := range a.instances() {
+		i := *a.instanceAt(n)
+		i.clearTerms()
+		i.raise()
 	}
 	for _, n := range v.Instances {
-		i := a.openInstance(n.Name, n.ID)
-		i.releasedAt = n.ReleasedAt
-		i.images.told(n.Images, n.Uncertain)
+		i := a.openInstance(n.Name, n.ID, names)
+		if i.more != nil || n.ReleasedAt != 0 {
+			i.rest().releasedAt = n.ReleasedAt
+		}
+		i.told(n.Images, n.Uncertain)
 	}
 	for _, s := range v.Subscriptions {
-		i := a.instance(s.Instance)
+		i := a.findInstance(s.Instance)
 		if i == nil {
-			i = a.openInstance(s.Instance, 0)
+			i = a.openInstance(s.Instance, 0, names)
 		}
-		i.terms = append(i.terms, s)
+		i.addTerm(s)
 	}
 }
 
 // openInstance returns the instance of a name, made where it is not there or is
 // an older one that was released.
-func (a *Account) openInstance(name string, id uint32) *instance {
-	fresh := &instance{name: name, id: id, images: imageCount{lowered: noLimit}}
-	for n, i := range a.instances {
-		if i.name != name {
+func (a *Account) openInstance(name string, id uint32, names *repeats) *instance {
+	for n := range a.instances() {
+		i := a.instanceAt(n)
+		if (*i).name != name {
 			continue
 		}
-		if i.id != id {
-			a.instances[n] = fresh
+		if (*i).id != id {
+			*i = &instance{name: (*i).name, id: id}
 		}
-		return a.instances[n]
+		return *i
 	}
-	a.instances = append(a.instances, fresh)
+	fresh := &instance{name: names.one(name), id: id}
+	if a.instance == nil {
+		a.instance = fresh
+	} else {
+		more := a.rest()
+		more.instances = append(more.instances, fresh)
+	}
 	return fresh
 }
 
 // instanceOf finds the instance a call is for: the key's own, or one of the
 // account's where the key is bound to none (D38).
 func (a *Account) instanceOf(c *Call) (*instance, account.Kind) {
-	name := c.Key.instance
+	name := a.boundTo(c.Key.bound)
 	switch {
 	case name == "":
 		name = c.Instance
@@ -78,37 +128,17 @@ func (a *Account) instanceOf(c *Call) (*instance, account.Kind) {
 	}
 	switch {
 	case name != "":
-		if in := a.instance(name); in != nil {
+		if in := a.findInstance(name); in != nil {
 			return in, 0
 		}
-		if c.Key.instance == "" {
+		if c.Key.bound == 0 {
 			return nil, account.WrongInstance
 		}
 		return nil, account.PaymentRequired
-	case len(a.instances) == 1:
-		return a.instances[0], 0
-	case len(a.instances) == 0:
+	case a.instance == nil:
 		return nil, account.PaymentRequired
+	case a.instances() == 1:
+		return a.instance, 0
 	}
 	return nil, account.WrongInstance
-}
-
-// term finds the subscription to a service that is in force at an instant (D26,
-// D32).
-func (in *instance) term(service string, now int64) (*Subscription, account.Kind) {
-	if in.releasedAt != 0 && now >= in.releasedAt {
-		return nil, account.Released
-	}
-	reason := account.PaymentRequired
-	for i := range in.terms {
-		t := &in.terms[i]
-		switch {
-		case t.Service != service: // it pays for another one's calls
-		case now >= t.End:
-			reason = account.SubscriptionExpired
-		case now >= t.Start && !t.Void:
-			return t, 0
-		}
-	}
-	return nil, reason
 }

@@ -1,6 +1,6 @@
 package meter
 
-import "sync"
+import "slices"
 
 // KeyKind says where a key may come from, so that something public (an access
 // key id) never passes as a secret.
@@ -14,9 +14,8 @@ const (
 
 // Key is whom a call belongs to. The zero Key is nobody.
 type Key struct {
-	account  *Account
-	instance string // the search index it is bound to, if any
-	kind     KeyKind
+	account *Account
+	bound   binding
 }
 
 // Known reports whether the key names an account.
@@ -30,49 +29,62 @@ func (k Key) Account() uint32 {
 	return k.account.number
 }
 
-// keyTable finds keys by hash. Sharded, so that adding a key stalls nobody.
-type keyTable struct {
-	shards [256]struct {
-		sync.RWMutex
-		keys map[[32]byte]Key
-	}
-}
-
-func (t *keyTable) get(hash [32]byte) Key {
-	s := &t.shards[hash[0]]
-	s.RLock()
-	k := s.keys[hash]
-	s.RUnlock()
-	return k
-}
-
-func (t *keyTable) put(hash [32]byte, k Key) {
-	s := &t.shards[hash[0]]
-	s.Lock()
-	if s.keys == nil {
-		s.keys = make(map[[32]byte]Key)
-	}
-	s.keys[hash] = k
-	s.Unlock()
-}
-
-func (t *keyTable) remove(hash [32]byte) {
-	s := &t.shards[hash[0]]
-	s.Lock()
-	delete(s.keys, hash)
-	s.Unlock()
-}
-
 // Identify finds the account of a key by the SHA-256 of what the client sent.
 func (m *Meter) Identify(kind KeyKind, hash [32]byte) (Key, bool) {
-	k := m.keys.get(hash)
-	return k, k.account != nil && k.kind == kind
+	k, ok := m.keys.get(hash)
+	if !ok || k.kind() != kind {
+		return Key{}, false
+	}
+	return Key{m.account(k.account), k.binding()}, true
 }
 
 // AddKey makes a key known. The account must have been put before.
 func (m *Meter) AddKey(kind KeyKind, hash [32]byte, accountNumber uint32, instance string) {
-	m.keys.put(hash, Key{account: m.account(accountNumber), instance: instance, kind: kind})
+	m.keys.put(newKeyRecord(kind, hash, accountNumber, m.account(accountNumber).bind(instance)))
 }
 
 // RemoveKey revokes a key at once.
 func (m *Meter) RemoveKey(hash [32]byte) { m.keys.remove(hash) }
+
+// binding is the search index that a key is bound to: 0 for none, or one more
+// than the index's place among the account's, or, with byName, than the place of
+// its name among those that were not there when the key was put.
+type binding uint32
+
+const (
+	bindingBits         = 30
+	byName      binding = 1 << (bindingBits - 1)
+)
+
+// bind returns the binding to the instance of a name, "" for none.
+func (a *Account) bind(instance string) binding {
+	if instance == "" {
+		return 0
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for n := range a.instances() {
+		if (*a.instanceAt(n)).name == instance {
+			return binding(n + 1)
+		}
+	}
+	more := a.rest()
+	n := slices.Index(more.names, instance)
+	if n < 0 {
+		n = len(more.names)
+		more.names = append(more.names, instance)
+	}
+	return byName | binding(n+1)
+}
+
+// boundTo is the name of the instance that a key is bound to. The account is
+// locked.
+func (a *Account) boundTo(b binding) string {
+	switch {
+	case b == 0:
+		return ""
+	case b&byName != 0:
+		return a.more.names[b&^byName-1]
+	}
+	return (*a.instanceAt(int(b - 1))).name
+}

@@ -58,3 +58,38 @@ func TestResumeBeforeLongerPeriods(t *testing.T) {
 		t.Errorf("the next period begins %v after the one that ended", time.Duration(p.start-want))
 	}
 }
+
+// TestLateFreeCallAfterARestart: it was admitted in the month before, and uses
+// nothing of the new month's allowance (D6).
+func TestLateFreeCallAfterARestart(t *testing.T) {
+	newMonth := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	dir, clock := t.TempDir(), NewTestClock(newMonth.Add(-time.Minute))
+	first := newMeter(t, dir, clock)
+	k := keyFor(t, first, View{Number: 1}, "")
+	late, _ := first.Admit(Call{Key: k, Operation: opTagging})
+	if err := clock.Set(newMonth); err != nil {
+		t.Fatal(err)
+	}
+	h, _ := first.Admit(Call{Key: k, Operation: opTagging})
+	first.Post(&h)
+	if _, err := first.Seal(t.Context(), first.Ended()[0], time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	first.Post(&late)
+	if err := first.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second := newMeter(t, dir, clock)
+	k = keyFor(t, second, View{Number: 1}, "")
+	resumeAll(t, second, dir)
+	for call := range 2 {
+		h, v := second.Admit(Call{Key: k, Operation: opTagging})
+		if v.Reason != 0 || line(h) != "free:202612" {
+			t.Fatalf("call %d of those left: %s %s", call, line(h), v.Reason)
+		}
+		second.Post(&h)
+	}
+	if _, v := second.Admit(Call{Key: k, Operation: opTagging}); v.Reason != account.PaymentRequired {
+		t.Errorf("beyond the allowance: %s", v.Reason)
+	}
+}

@@ -61,8 +61,9 @@ type Meter struct {
 	syncFails  atomic.Bool           // the newest sync failed, and that has been said
 	closed     chan struct{}         // by Close
 
-	accountLock sync.RWMutex
-	accounts    []*Account // by number; nil where none was put
+	accounts accountTable
+	names    repeats       // of instances
+	periods  atomic.Uint32 // how many there were
 
 	stopping   atomic.Bool // no call is admitted any more
 	current    atomic.Pointer[period]
@@ -90,24 +91,8 @@ func Open(c Config) *Meter {
 	return m
 }
 
-// account returns the state of an account, made empty at first sight.
-func (m *Meter) account(number uint32) *Account {
-	m.accountLock.RLock()
-	if int(number) < len(m.accounts) && m.accounts[number] != nil {
-		defer m.accountLock.RUnlock()
-		return m.accounts[number]
-	}
-	m.accountLock.RUnlock()
-	m.accountLock.Lock()
-	defer m.accountLock.Unlock()
-	for int(number) >= len(m.accounts) {
-		m.accounts = append(m.accounts, make([]*Account, 1+len(m.accounts)/2)...)
-	}
-	if m.accounts[number] == nil {
-		m.accounts[number] = &Account{number: number}
-	}
-	return m.accounts[number]
-}
+// account returns the state of an account, empty at first sight.
+func (m *Meter) account(number uint32) *Account { return m.accounts.get(number) }
 
 // Now reads the meter's clock.
 func (m *Meter) Now() Instant { return m.clock.Now() }

@@ -16,6 +16,7 @@ import (
 // → closing (its in-flight calls end) → closed (nothing is counted any more, the
 // rows are read) → dropped.
 type period struct {
+	number   uint32       // counts up from 1 in this process
 	start    int64        // event time, Unix nanoseconds
 	end      atomic.Int64 // the same; moved only by Cut
 	month    uint32
@@ -148,7 +149,7 @@ func (m *Meter) Cut() int64 {
 
 func (m *Meter) newPeriod(file *tally.File, month uint32) *period {
 	h := file.Header()
-	p := &period{file: file, month: month, start: nanos(h.Start)}
+	p := &period{number: m.periods.Add(1), file: file, month: month, start: nanos(h.Start)}
 	p.end.Store(nanos(h.Start + h.Length))
 	p.catalog = m.catalogAt(p.start)
 	return p

@@ -114,14 +114,10 @@ func (m *Meter) Seal(ctx context.Context, e Ended, wait time.Duration) ([]accoun
 
 // barrier returns when every critical section that was running has ended.
 func (m *Meter) barrier() {
-	m.accountLock.RLock()
-	defer m.accountLock.RUnlock()
-	for _, a := range m.accounts {
-		if a != nil {
-			a.mu.Lock()
-			a.mu.Unlock() //nolint:staticcheck // the passage is the point
-		}
-	}
+	m.accounts.each(func(a *Account) {
+		a.mu.Lock()
+		a.mu.Unlock() //nolint:staticcheck // the passage is the point
+	})
 }
 
 // Drop removes the counters of a sealed period, once the record that names its

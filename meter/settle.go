@@ -28,7 +28,7 @@ func (m *Meter) Post(h *Hold) {
 		failpoint.Hit("call/counted")
 	}
 	if h.line.Kind == account.PayPerUse {
-		a.state(h.line.Operation, h.period.month).charges.posted(h.period, p)
+		a.findCharges(h.line.Operation).posted(h.period, p)
 	}
 	a.mu.Unlock()
 	h.period.inflight.Add(-1)
@@ -137,24 +137,4 @@ func (m *Meter) count(a *Account, p *period, line account.Line) {
 		return
 	}
 	p.file.Add(slot)
-}
-
-// slot returns the counter of a line in a period, made at its first use.
-func (m *Meter) slot(a *Account, p *period, line account.Line) (uint32, error) {
-	if a.period != p {
-		if a.period != nil && a.period.start > p.start {
-			return p.oldSlot(line)
-		}
-		a.period, a.lines = p, a.lines[:0]
-	}
-	for i := range a.lines {
-		if a.lines[i].line == line {
-			return a.lines[i].slot, nil
-		}
-	}
-	slot, err := p.newSlot(line)
-	if err == nil {
-		a.lines = append(a.lines, slotOf{line, slot})
-	}
-	return slot, err
 }

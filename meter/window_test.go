@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -49,6 +50,14 @@ func TestWindowIsTheRule(t *testing.T) {
 			}
 			w.take(n, now)
 			log.admitted = append(log.admitted, now)
+			if rapid.IntRange(0, 5).Draw(t, "give back") == 0 {
+				i := rapid.IntRange(0, len(log.admitted)-1).Draw(t, "which")
+				stamp := log.admitted[i]
+				now += rapid.Int64Range(0, second).Draw(t, "later")
+				if w.giveBack(stamp, now); now-stamp < second {
+					log.admitted = slices.Delete(log.admitted, i, i+1)
+				}
+			}
 		}
 	})
 }

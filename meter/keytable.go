@@ -1,0 +1,159 @@
+package meter
+
+import (
+	"encoding/binary"
+	"sync"
+)
+
+// keyTable finds keys by hash. Sharded, so that adding a key stalls nobody.
+type keyTable struct{ shards [256]keyShard }
+
+// keyShard has its keys without gaps, and finds them by a hash table with open
+// addressing: a key's place is its home or, where that is taken, the next free
+// one. No pointers: the garbage collector passes by.
+type keyShard struct {
+	sync.RWMutex
+	places []place
+	keys   []*[keysAtOnce]keyRecord
+	used   int
+}
+
+const keysAtOnce = 51 // 2,040 bytes, which Go allocates as 2,048
+
+// keyRecord is one key. 40 bytes.
+type keyRecord struct {
+	hash    [32]byte
+	account uint32
+	bound   binding // and its kind, in the upper bits
+}
+
+func newKeyRecord(kind KeyKind, hash [32]byte, account uint32, b binding) keyRecord {
+	return keyRecord{hash, account, b | binding(kind)<<bindingBits}
+}
+
+func (k *keyRecord) kind() KeyKind    { return KeyKind(k.bound >> bindingBits) }
+func (k *keyRecord) binding() binding { return k.bound & (1<<bindingBits - 1) }
+
+// place says which key lies there: its number in the shard and one, and above
+// that a byte of its hash, so that few others are looked at. 0 = free.
+type place uint32
+
+const numberBits = 24 // in 256 shards, as many keys as there can be accounts
+
+func newPlace(hash *[32]byte, n int) place { return place(hash[5])<<numberBits | place(n+1) }
+
+func (p place) may(hash *[32]byte) bool { return byte(p>>numberBits) == hash[5] }
+func (p place) number() int             { return int(p&(1<<numberBits-1)) - 1 }
+
+func (t *keyTable) get(hash [32]byte) (k keyRecord, ok bool) {
+	s := &t.shards[hash[0]]
+	s.RLock()
+	if _, found := s.find(&hash); found != nil {
+		k, ok = *found, true
+	}
+	s.RUnlock()
+	return k, ok
+}
+
+func (t *keyTable) put(k keyRecord) {
+	s := &t.shards[k.hash[0]]
+	s.Lock()
+	defer s.Unlock()
+	s.grow()
+	at, known := s.find(&k.hash)
+	if known != nil {
+		*known = k
+		return
+	}
+	if s.used == len(s.keys)*keysAtOnce {
+		s.keys = append(s.keys, new([keysAtOnce]keyRecord))
+	}
+	s.places[at] = newPlace(&k.hash, s.used)
+	*s.key(s.used) = k
+	s.used++
+}
+
+// remove moves the last key to where the removed one was.
+func (t *keyTable) remove(hash [32]byte) {
+	s := &t.shards[hash[0]]
+	s.Lock()
+	defer s.Unlock()
+	at, k := s.find(&hash)
+	if k == nil {
+		return
+	}
+	s.used--
+	last := s.key(s.used)
+	from, _ := s.find(&last.hash)
+	s.places[from] = newPlace(&last.hash, s.places[at].number())
+	*k, *last = *last, keyRecord{}
+	s.close(at)
+}
+
+func (s *keyShard) key(n int) *keyRecord { return &s.keys[n/keysAtOnce][n%keysAtOnce] }
+
+// home is the place of a key unless it is taken. The first byte of the hash has
+// chosen the shard.
+func (s *keyShard) home(hash *[32]byte) int {
+	return int(uint64(binary.LittleEndian.Uint32(hash[1:])) * uint64(len(s.places)) >> 32)
+}
+
+func (s *keyShard) after(at int) int {
+	if at++; at < len(s.places) {
+		return at
+	}
+	return 0
+}
+
+// find returns a key and its place, or nil and the free place where it would be
+// put.
+func (s *keyShard) find(hash *[32]byte) (at int, k *keyRecord) {
+	if len(s.places) == 0 {
+		return 0, nil
+	}
+	for at = s.home(hash); s.places[at] != 0; at = s.after(at) {
+		if p := s.places[at]; p.may(hash) {
+			if k = s.key(p.number()); k.hash == *hash {
+				return at, k
+			}
+		}
+	}
+	return at, nil
+}
+
+// grow keeps an eighth of the places free, with one key more.
+func (s *keyShard) grow() {
+	if s.used+1 <= len(s.places)*7/8 {
+		return
+	}
+	s.places = make([]place, max(8, len(s.places)+len(s.places)/4))
+	for n := range s.used {
+		hash := &s.key(n).hash
+		at := s.home(hash)
+		for s.places[at] != 0 {
+			at = s.after(at)
+		}
+		s.places[at] = newPlace(hash, n)
+	}
+}
+
+// close frees a place and moves up those that come after it for want of it, so
+// that each is still found from its home.
+func (s *keyShard) close(hole int) {
+	s.places[hole] = 0
+	for at := s.after(hole); s.places[at] != 0; at = s.after(at) {
+		home := s.home(&s.key(s.places[at].number()).hash)
+		if s.distance(home, at) >= s.distance(hole, at) {
+			s.places[hole], s.places[at] = s.places[at], 0
+			hole = at
+		}
+	}
+}
+
+// distance is how far a place comes after another.
+func (s *keyShard) distance(from, to int) int {
+	if to -= from; to < 0 {
+		to += len(s.places)
+	}
+	return to
+}
