@@ -82,7 +82,9 @@ func (s subject) open(value []byte) ([]byte, error) {
 type coder struct {
 	b        []byte
 	decoding bool
-	bad      bool // the bytes ran out, or a number was out of range
+	bad      bool   // the bytes ran out, or a number was out of range
+	source   string // where not empty: ends as b does, and texts are cut from it
+	lists    int    // of each slab that are still to come, with the one that is read
 }
 
 func (c *coder) fail() { c.b, c.bad = nil, true }
@@ -191,7 +193,12 @@ func text[T ~string](c *coder, v *T) {
 		c.b = append(c.b, *v...)
 		return
 	}
-	*v, c.b = T(c.b[:n]), c.b[n:]
+	if from := len(c.source) - len(c.b); from >= 0 {
+		*v = T(c.source[from : from+n])
+	} else {
+		*v = T(c.b[:n])
+	}
+	c.b = c.b[n:]
 }
 
 func (c *coder) blob(v *[]byte) {
@@ -217,7 +224,10 @@ func (c *coder) hash(v *[32]byte) {
 // alone; more grow as they are read.
 const maxTrusted = 256
 
-func list[T any](c *coder, v *[]T, each func(*T)) {
+func list[T any](c *coder, v *[]T, each func(*T)) { listIn(c, nil, v, each) }
+
+// listIn visits a list whose elements, when they are read, stand in a slab.
+func listIn[T any](c *coder, s *slab[T], v *[]T, each func(*T)) {
 	n := c.length(len(*v))
 	if !c.decoding {
 		for i := range *v {
@@ -226,10 +236,28 @@ func list[T any](c *coder, v *[]T, each func(*T)) {
 		return
 	}
 	if n > 0 {
-		*v = make([]T, 0, min(n, maxTrusted))
+		*v = s.cut(n, c.lists)
 	}
 	for i := 0; i < n && !c.bad; i++ {
 		*v = append(*v, *new(T))
 		each(&(*v)[i])
 	}
+}
+
+// slab is room for the elements of several lists, which are allocated for
+// together.
+type slab[T any] []T
+
+// cut returns an empty list with room for n elements, maxTrusted at most. What
+// is appended beyond that goes elsewhere, and never into another list's room.
+func (s *slab[T]) cut(n, lists int) []T {
+	if s == nil || n > maxTrusted {
+		return make([]T, 0, min(n, maxTrusted))
+	}
+	if n > len(*s) {
+		*s = make([]T, max(n, min(n*lists, maxTrusted)))
+	}
+	cut := (*s)[:0:n]
+	*s = (*s)[n:]
+	return cut
 }

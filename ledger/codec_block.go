@@ -38,20 +38,39 @@ func DecodeFolded(number uint32, value []byte) (uint64, error) {
 	return folded, nil
 }
 
-// walk visits Folded first: DecodeFolded relies on it.
+// walk visits Folded first: DecodeFolded relies on it. What is decoded is
+// replaced as a whole later on, so the accounts of a block share what they stand
+// in: a dozen allocations instead of as many for each.
 func (b *Block) walk(c *coder) {
+	if c.decoding {
+		c.source = string(c.b)
+	}
 	c.uint(&b.Folded)
 	last := b.Number * BlockSize
+	var s slabs
 	list(c, &b.Accounts, func(a **account.Account) {
 		if c.decoding {
-			*a = new(account.Account)
+			c.lists = cap(b.Accounts) - len(b.Accounts) + 1
+			*a = &s.accounts.cut(1, c.lists)[:1][0]
 		}
 		near(c, &(*a).Number, &last)
-		walkAccount(c, *a)
+		walkAccount(c, &s, *a)
 	})
 }
 
-func walkAccount(c *coder, a *account.Account) {
+// slabs are where the accounts of a block and their lists stand.
+type slabs struct {
+	accounts      slab[account.Account]
+	months        slab[account.OpenMonth]
+	usage         slab[account.OperationUsage]
+	packages      slab[account.BoughtPackage]
+	subscriptions slab[account.BoughtSubscription]
+	instances     slab[account.Instance]
+	rows          slab[account.OwnRow]
+	keys          slab[account.Key]
+}
+
+func walkAccount(c *coder, s *slabs, a *account.Account) {
 	text(c, &a.ID)
 	own := a.Customer != a.ID // a customer id of its own is rare
 	owing := a.Arrears != 0 || a.ArrearsLaw != account.Law{} || a.Retained || a.Released != 0 || a.ReleaseAck
@@ -76,12 +95,12 @@ func walkAccount(c *coder, a *account.Account) {
 	for _, number := range []*uint32{&a.Movements, &a.Events, &a.Statements, &a.PackagesBought} {
 		small(c, number)
 	}
-	list(c, &a.Months, func(m *account.OpenMonth) { small(c, &m.Month); signed(c, &m.Sum) })
-	list(c, &a.Usage, func(u *account.OperationUsage) { walkUsage(c, u) })
-	list(c, &a.Packages, func(p *account.BoughtPackage) { walkPackage(c, p) })
-	list(c, &a.Keys, func(k *account.Key) { walkKey(c, k) })
+	listIn(c, &s.months, &a.Months, func(m *account.OpenMonth) { small(c, &m.Month); signed(c, &m.Sum) })
+	listIn(c, &s.usage, &a.Usage, func(u *account.OperationUsage) { walkUsage(c, u) })
+	listIn(c, &s.packages, &a.Packages, func(p *account.BoughtPackage) { walkPackage(c, p) })
+	listIn(c, &s.keys, &a.Keys, func(k *account.Key) { walkKey(c, k) })
 	if sold {
-		walkSubscriptions(c, a)
+		walkSubscriptions(c, s, a)
 	}
 }
 
@@ -130,12 +149,12 @@ func walkPackage(c *coder, p *account.BoughtPackage) {
 }
 
 // walkSubscriptions visits what only accounts with search instances have.
-func walkSubscriptions(c *coder, a *account.Account) {
+func walkSubscriptions(c *coder, s *slabs, a *account.Account) {
 	small(c, &a.SubscriptionsIn)
 	small(c, &a.InstancesIn)
-	list(c, &a.Subscriptions, func(s *account.BoughtSubscription) { walkSubscription(c, s) })
-	list(c, &a.Instances, func(i *account.Instance) { walkInstance(c, i) })
-	list(c, &a.Rows, func(r *account.OwnRow) { walkRow(c, r) })
+	listIn(c, &s.subscriptions, &a.Subscriptions, func(t *account.BoughtSubscription) { walkSubscription(c, t) })
+	listIn(c, &s.instances, &a.Instances, func(i *account.Instance) { walkInstance(c, i) })
+	listIn(c, &s.rows, &a.Rows, func(r *account.OwnRow) { walkRow(c, r) })
 }
 
 func walkSubscription(c *coder, s *account.BoughtSubscription) {
