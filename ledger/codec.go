@@ -56,7 +56,7 @@ func (s subject) decode(value []byte, walk func(*coder)) error {
 	}
 	c := coder{b: body, decoding: true}
 	walk(&c)
-	if c.bad || len(c.b) > 0 {
+	if c.bad || c.left() > 0 {
 		return fmt.Errorf("%w: a value does not follow its format", ErrDamaged)
 	}
 	return nil
@@ -81,25 +81,33 @@ func (s subject) open(value []byte) ([]byte, error) {
 // walk is both the encoder and the decoder. Writing only reads the fields.
 type coder struct {
 	b        []byte
+	at       int // how much of b is read
 	decoding bool
 	bad      bool   // the bytes ran out, or a number was out of range
-	source   string // where not empty: ends as b does, and texts are cut from it
+	source   string // where not empty: b once more, and texts are cut from it
 	lists    int    // of each slab that are still to come, with the one that is read
 }
 
-func (c *coder) fail() { c.b, c.bad = nil, true }
+func (c *coder) fail() { c.at, c.bad = len(c.b), true }
+
+func (c *coder) left() int { return len(c.b) - c.at }
 
 func (c *coder) uint(v *uint64) {
 	if !c.decoding {
 		c.b = binary.AppendUvarint(c.b, *v)
 		return
 	}
+	if c.left() > 0 && c.b[c.at] < 0x80 { // most are small
+		*v = uint64(c.b[c.at])
+		c.at++
+		return
+	}
 	n := 0
-	if *v, n = binary.Uvarint(c.b); n <= 0 {
+	if *v, n = binary.Uvarint(c.b[c.at:]); n <= 0 {
 		c.fail()
 		return
 	}
-	c.b = c.b[n:]
+	c.at += n
 }
 
 // small visits a number of fewer than 64 bits.
@@ -118,12 +126,12 @@ func signed[T ~int64](c *coder, v *T) {
 		c.b = binary.AppendVarint(c.b, int64(*v))
 		return
 	}
-	i, n := binary.Varint(c.b)
+	i, n := binary.Varint(c.b[c.at:])
 	if n <= 0 {
 		c.fail()
 		return
 	}
-	*v, c.b = T(i), c.b[n:]
+	*v, c.at = T(i), c.at+n
 }
 
 // near visits a number that is close to another, and leaves it as the other.
@@ -165,8 +173,8 @@ func (c *coder) flags(flags ...*bool) {
 // to say: what an earlier release wrote has none, and is written as it was.
 func (c *coder) extra(number uint8, some bool, visit func()) {
 	if c.decoding {
-		if some = len(c.b) > 0 && c.b[0] == number; some {
-			c.b = c.b[1:]
+		if some = c.left() > 0 && c.b[c.at] == number; some {
+			c.at++
 		}
 	} else if some {
 		c.b = append(c.b, number)
@@ -180,7 +188,7 @@ func (c *coder) extra(number uint8, some bool, visit func()) {
 func (c *coder) length(n int) int {
 	u := uint64(n)
 	c.uint(&u)
-	if c.decoding && u > uint64(len(c.b)) {
+	if c.decoding && u > uint64(c.left()) {
 		c.fail()
 		return 0
 	}
@@ -193,12 +201,12 @@ func text[T ~string](c *coder, v *T) {
 		c.b = append(c.b, *v...)
 		return
 	}
-	if from := len(c.source) - len(c.b); from >= 0 {
-		*v = T(c.source[from : from+n])
+	if c.source != "" {
+		*v = T(c.source[c.at : c.at+n])
 	} else {
-		*v = T(c.b[:n])
+		*v = T(c.b[c.at : c.at+n])
 	}
-	c.b = c.b[n:]
+	c.at += n
 }
 
 func (c *coder) blob(v *[]byte) {
@@ -213,10 +221,10 @@ func (c *coder) hash(v *[32]byte) {
 	switch {
 	case !c.decoding:
 		c.b = append(c.b, v[:]...)
-	case len(c.b) < len(v):
+	case c.left() < len(v):
 		c.fail()
 	default:
-		c.b = c.b[copy(v[:], c.b):]
+		c.at += copy(v[:], c.b[c.at:])
 	}
 }
 
