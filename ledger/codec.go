@@ -42,10 +42,14 @@ func (s subject) check(b []byte) uint32 { return crc32.Update(uint32(s), castagn
 
 // encode appends a value whose fields the walk visits.
 func (s subject) encode(dst []byte, walk func(*coder)) []byte {
-	start := len(dst)
 	c := coder{b: append(dst, codecVersion)}
 	walk(&c)
-	return binary.LittleEndian.AppendUint32(c.b, s.check(c.b[start:]))
+	return s.seal(c.b, len(dst))
+}
+
+// seal ends a value that starts at a place.
+func (s subject) seal(b []byte, start int) []byte {
+	return binary.LittleEndian.AppendUint32(b, s.check(b[start:]))
 }
 
 // decode checks a value and lets the walk fill what it visits.
@@ -56,6 +60,11 @@ func (s subject) decode(value []byte, walk func(*coder)) error {
 	}
 	c := coder{b: body, decoding: true}
 	walk(&c)
+	return c.end()
+}
+
+// end tells whether a value was read to its end, and nothing beyond it.
+func (c *coder) end() error {
 	if c.bad || c.left() > 0 {
 		return fmt.Errorf("%w: a value does not follow its format", ErrDamaged)
 	}
@@ -64,6 +73,22 @@ func (s subject) decode(value []byte, walk func(*coder)) error {
 
 // open checks a value and returns its fields.
 func (s subject) open(value []byte) ([]byte, error) {
+	body, err := s.unseal(value)
+	if err != nil {
+		return nil, err
+	}
+	if body[0] != codecVersion {
+		return nil, otherFormat(body[0])
+	}
+	return body[1:], nil
+}
+
+func otherFormat(version byte) error {
+	return fmt.Errorf("%w: a value has format %d, which this release does not read", ErrDamaged, version)
+}
+
+// unseal checks a value and returns its format and its fields.
+func (s subject) unseal(value []byte) ([]byte, error) {
 	if len(value) < 1+checkSize {
 		return nil, fmt.Errorf("%w: a value of %d bytes", ErrDamaged, len(value))
 	}
@@ -71,10 +96,7 @@ func (s subject) open(value []byte) ([]byte, error) {
 	if s.check(body) != binary.LittleEndian.Uint32(check) {
 		return nil, fmt.Errorf("%w: a value fails its checksum", ErrDamaged)
 	}
-	if body[0] != codecVersion {
-		return nil, fmt.Errorf("%w: a value has format %d and this release reads %d", ErrDamaged, body[0], codecVersion)
-	}
-	return body[1:], nil
+	return body, nil
 }
 
 // coder visits the fields of a value, writing them down or filling them in: one
@@ -83,6 +105,7 @@ type coder struct {
 	b        []byte
 	at       int // how much of b is read
 	decoding bool
+	compact  bool   // numbers near others are written as what they differ by
 	bad      bool   // the bytes ran out, or a number was out of range
 	source   string // where not empty: b once more, and texts are cut from it
 	lists    int    // of each slab that are still to come, with the one that is read
@@ -146,6 +169,41 @@ func near(c *coder, v, other *uint32) {
 		*v = uint32(at)
 	}
 	*other = *v
+}
+
+// month visits a month. In a compact value it is written by the one that came
+// last.
+func (c *coder) month(v, last *uint32) {
+	if c.compact {
+		near(c, v, last)
+	} else {
+		small(c, v)
+	}
+}
+
+// instant visits Unix seconds. In a compact value they are written by those that
+// came last.
+func (c *coder) instant(v, last *int64) {
+	if !c.compact {
+		signed(c, v)
+		return
+	}
+	since := *v - *last
+	signed(c, &since)
+	*v = *last + since // wraps there and back
+	*last = *v
+}
+
+// besides visits a number that is at least another, as a rule: in a compact
+// value only the rest is written.
+func (c *coder) besides(v *uint64, other uint64) {
+	if !c.compact {
+		c.uint(v)
+		return
+	}
+	rest := *v - other
+	c.uint(&rest)
+	*v = other + rest // wraps there and back
 }
 
 // flags visits up to 7 truths in one byte.

@@ -36,18 +36,19 @@ func busyBlock(number uint32) Block {
 
 func BenchmarkEncodeBlock(b *testing.B) {
 	block := busyBlock(15_000)
-	var value []byte
+	var state, terms []byte
 	for b.Loop() {
-		value = AppendBlock(value[:0], block)
+		state, terms = AppendBlockParts(state[:0], terms[:0], block)
 	}
-	b.ReportMetric(float64(len(value))/BlockSize, "bytes/account")
+	b.ReportMetric(float64(len(state))/BlockSize, "state-bytes/account")
+	b.ReportMetric(float64(len(terms))/BlockSize, "terms-bytes/account")
 }
 
 func BenchmarkDecodeBlock(b *testing.B) {
 	b.ReportAllocs()
-	value := AppendBlock(nil, busyBlock(15_000))
+	state, terms := AppendBlockParts(nil, nil, busyBlock(15_000))
 	for b.Loop() {
-		if _, err := DecodeBlock(15_000, value); err != nil {
+		if _, err := DecodeBlock(15_000, state, terms); err != nil {
 			b.Fatal(err)
 		}
 	}

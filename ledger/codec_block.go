@@ -2,202 +2,144 @@ package ledger
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash/crc32"
 
 	"github.com/tallygate/tallygate/account"
-	"github.com/tallygate/tallygate/rating/money"
 )
 
-func subjectOfBlock(number uint32) subject { return subjectOf('b', uint64(number), 0) }
+// A block is encoded in one of two forms.
+//
+// As one value, which is for comparing, and what ledgers had before there was
+// the other form:
+//
+//	Folded | accounts
+//
+// As two, since an hour moves a third of what an account has, and the rest would
+// be written again with every hour: the state has what settlements and time
+// move, the terms have what commands alone change in the normal course.
+//
+//	state: Folded | of each account, what moves | check of the terms' value, 4 bytes
+//	terms: accounts, without what moves
+//
+// The state names its terms by a check of another polynomial than that which
+// values end with: by the same one, all would have the same.
+const stateVersion = 3 // stands where codecVersion does
 
-// AppendBlock encodes a block.
+const termsCheckSize = 4
+
+func subjectOfBlock(number uint32) subject { return subjectOf('b', uint64(number), 0) }
+func subjectOfTerms(number uint32) subject { return subjectOf('c', uint64(number), 0) }
+
+// AppendBlock encodes a block as one value.
 func AppendBlock(dst []byte, b Block) []byte {
-	return subjectOfBlock(b.Number).encode(dst, b.walk)
+	return subjectOfBlock(b.Number).encode(dst, func(c *coder) { b.walk(&blockWalk{state: c, terms: c}) })
 }
 
-// DecodeBlock decodes the value of a block, or ErrDamaged.
-func DecodeBlock(number uint32, value []byte) (Block, error) {
+// AppendBlockParts encodes a block as two values, the state and the terms.
+func AppendBlockParts(state, terms []byte, b Block) (withState, withTerms []byte) {
+	s, t := coder{b: append(state, stateVersion), compact: true}, coder{b: append(terms, codecVersion)}
+	b.walk(&blockWalk{state: &s, terms: &t})
+	withTerms = subjectOfTerms(b.Number).seal(t.b, len(terms))
+	s.b = binary.LittleEndian.AppendUint32(s.b, checkOfTerms(withTerms[len(terms):]))
+	return subjectOfBlock(b.Number).seal(s.b, len(state)), withTerms
+}
+
+func checkOfTerms(value []byte) uint32 { return crc32.ChecksumIEEE(value) }
+
+// DecodeBlock decodes a block from its one value and nil, or its state and its
+// terms, or fails with ErrDamaged.
+func DecodeBlock(number uint32, value, terms []byte) (Block, error) {
 	b := Block{Number: number}
-	if err := subjectOfBlock(number).decode(value, b.walk); err != nil {
+	s, t, err := openBlock(number, value, terms)
+	if err == nil {
+		t.source = string(t.b)
+		b.walk(&blockWalk{state: s, terms: t})
+		err = errors.Join(s.end(), t.end())
+	}
+	if err != nil {
 		return Block{}, fmt.Errorf("block %d: %w", number, err)
 	}
 	return b, nil
 }
 
-// DecodeFolded returns only the Folded of a block's value, whose check it makes,
-// or ErrDamaged.
-func DecodeFolded(number uint32, value []byte) (uint64, error) {
-	body, err := subjectOfBlock(number).open(value)
+// CheckBlock checks what DecodeBlock would decode, and returns its Folded, or
+// ErrDamaged.
+func CheckBlock(number uint32, value, terms []byte) (folded uint64, err error) {
+	s, _, err := openBlock(number, value, terms)
+	if err == nil {
+		if s.uint(&folded); s.bad {
+			err = fmt.Errorf("%w: no folded sequence", ErrDamaged)
+		}
+	}
 	if err != nil {
 		return 0, fmt.Errorf("block %d: %w", number, err)
-	}
-	folded, n := binary.Uvarint(body)
-	if n <= 0 {
-		return 0, fmt.Errorf("block %d: %w: no folded sequence", number, ErrDamaged)
 	}
 	return folded, nil
 }
 
-// walk visits Folded first: DecodeFolded relies on it. What is decoded is
-// replaced as a whole later on, so the accounts of a block share what they stand
-// in: a dozen allocations instead of as many for each.
-func (b *Block) walk(c *coder) {
-	if c.decoding {
-		c.source = string(c.b)
+// openBlock checks the values of a block, and that they belong together.
+func openBlock(number uint32, value, terms []byte) (s, t *coder, err error) {
+	body, err := subjectOfBlock(number).unseal(value)
+	if err != nil {
+		return nil, nil, err
 	}
-	c.uint(&b.Folded)
-	last := b.Number * BlockSize
-	var s slabs
-	list(c, &b.Accounts, func(a **account.Account) {
-		if c.decoding {
-			c.lists = cap(b.Accounts) - len(b.Accounts) + 1
-			*a = &s.accounts.cut(1, c.lists)[:1][0]
+	version, body := body[0], body[1:]
+	named := len(body) - termsCheckSize
+	switch {
+	case version == codecVersion && terms == nil:
+		c := &coder{b: body, decoding: true}
+		return c, c, nil
+	case version != stateVersion && version != codecVersion:
+		return nil, nil, otherFormat(version)
+	case version != stateVersion || named < 0:
+		return nil, nil, fmt.Errorf("%w: a value has terms that it does not name", ErrDamaged)
+	case terms == nil:
+		return nil, nil, fmt.Errorf("%w: its terms are missing", ErrDamaged)
+	case checkOfTerms(terms) != binary.LittleEndian.Uint32(body[named:]):
+		return nil, nil, fmt.Errorf("%w: its terms are not those that its state names", ErrDamaged)
+	}
+	rest, err := subjectOfTerms(number).open(terms)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &coder{b: body[:named], decoding: true, compact: true}, &coder{b: rest, decoding: true}, nil
+}
+
+// blockWalk visits a block in both forms. What is decoded is replaced as a whole
+// later on, so the accounts of a block share what they stand in: a dozen
+// allocations instead of as many for each.
+type blockWalk struct {
+	state, terms *coder // one and the same for one value
+	slabs
+	number, month uint32 // of what came last
+	seen          int64
+}
+
+// walk visits Folded first: CheckBlock relies on it.
+func (b *Block) walk(w *blockWalk) {
+	w.state.uint(&b.Folded)
+	w.number = b.Number * BlockSize
+	list(w.terms, &b.Accounts, func(a **account.Account) {
+		if w.terms.decoding {
+			left := cap(b.Accounts) - len(b.Accounts) + 1
+			w.state.lists, w.terms.lists = left, left
+			*a = &w.accounts.cut(1, left)[:1][0]
 		}
-		near(c, &(*a).Number, &last)
-		walkAccount(c, &s, *a)
+		near(w.terms, &(*a).Number, &w.number)
+		w.account(*a)
 	})
 }
 
 // slabs are where the accounts of a block and their lists stand.
 type slabs struct {
-	accounts      slab[account.Account]
-	months        slab[account.OpenMonth]
-	usage         slab[account.OperationUsage]
-	packages      slab[account.BoughtPackage]
-	subscriptions slab[account.BoughtSubscription]
-	instances     slab[account.Instance]
-	rows          slab[account.OwnRow]
-	keys          slab[account.Key]
-}
-
-func walkAccount(c *coder, s *slabs, a *account.Account) {
-	text(c, &a.ID)
-	own := a.Customer != a.ID // a customer id of its own is rare
-	owing := a.Arrears != 0 || a.ArrearsLaw != account.Law{} || a.Retained || a.Released != 0 || a.ReleaseAck
-	sold := len(a.Subscriptions)+len(a.Instances)+len(a.Rows) > 0 || a.InstancesIn > 0 || a.SubscriptionsIn > 0
-	noPayPerUse := a.NoPayPerUse
-	c.flags(&own, &owing, &sold, &noPayPerUse)
-	if c.decoding {
-		a.NoPayPerUse, a.Customer = noPayPerUse, a.ID
-	}
-	if own {
-		text(c, &a.Customer)
-	}
-	if owing {
-		walkArrears(c, a)
-	}
-	for _, amount := range []*money.Amount{&a.Balance, &a.CreditLimit, &a.LowBalance, &a.Closed} {
-		signed(c, amount)
-	}
-	for _, unix := range []*int64{&a.Created, &a.Seen, &a.LastMovement} {
-		signed(c, unix)
-	}
-	for _, number := range []*uint32{&a.Movements, &a.Events, &a.Statements, &a.PackagesBought} {
-		small(c, number)
-	}
-	listIn(c, &s.months, &a.Months, func(m *account.OpenMonth) { small(c, &m.Month); signed(c, &m.Sum) })
-	listIn(c, &s.usage, &a.Usage, func(u *account.OperationUsage) { walkUsage(c, u) })
-	listIn(c, &s.packages, &a.Packages, func(p *account.BoughtPackage) { walkPackage(c, p) })
-	listIn(c, &s.keys, &a.Keys, func(k *account.Key) { walkKey(c, k) })
-	if sold {
-		walkSubscriptions(c, s, a)
-	}
-}
-
-func walkArrears(c *coder, a *account.Account) {
-	signed(c, &a.Arrears)
-	walkLaw(c, &a.ArrearsLaw)
-	c.flags(&a.Retained, &a.ReleaseAck)
-	signed(c, &a.Released)
-}
-
-func walkLaw(c *coder, l *account.Law) {
-	signed(c, &l.Grace)
-	signed(c, &l.Retention)
-	c.flags(&l.AllowInGrace)
-}
-
-func walkUsage(c *coder, u *account.OperationUsage) {
-	small(c, &u.Operation)
-	small(c, &u.Month)
-	c.uint(&u.Free)
-	c.uint(&u.PayPerUse)
-	c.uint(&u.Successful)
-	hi, lo := u.Exact.Parts()
-	c.uint(&hi)
-	c.uint(&lo)
-	if c.decoding {
-		u.Exact = money.TotalOf(hi, lo)
-	}
-	signed(c, &u.Debited)
-}
-
-func walkPackage(c *coder, p *account.BoughtPackage) {
-	small(c, &p.Number)
-	small(c, &p.Chain)
-	text(c, &p.Offer)
-	small(c, &p.Operation)
-	c.uint(&p.Quota)
-	c.uint(&p.Used)
-	for _, unix := range []*int64{&p.Bought, &p.Start, &p.End, &p.Anchor, &p.Renewable} {
-		signed(c, unix)
-	}
-	small(c, &p.Months)
-	small(c, &p.TermMonths)
-	signed(c, &p.Price)
-	c.flags(&p.AutoRenew)
-}
-
-// walkSubscriptions visits what only accounts with search instances have.
-func walkSubscriptions(c *coder, s *slabs, a *account.Account) {
-	small(c, &a.SubscriptionsIn)
-	small(c, &a.InstancesIn)
-	listIn(c, &s.subscriptions, &a.Subscriptions, func(t *account.BoughtSubscription) { walkSubscription(c, t) })
-	listIn(c, &s.instances, &a.Instances, func(i *account.Instance) { walkInstance(c, i) })
-	listIn(c, &s.rows, &a.Rows, func(r *account.OwnRow) { walkRow(c, r) })
-}
-
-func walkSubscription(c *coder, s *account.BoughtSubscription) {
-	small(c, &s.Number)
-	text(c, &s.Instance)
-	text(c, &s.Service)
-	text(c, &s.Row)
-	for _, unix := range []*int64{&s.Start, &s.End, &s.TermStart, &s.MaxImages, &s.Favour} {
-		signed(c, unix)
-	}
-	for _, n := range []*uint32{&s.Search, &s.Add, &s.Delete, &s.Months} {
-		small(c, n)
-	}
-	signed(c, &s.Price)
-	c.flags(&s.Trial, &s.Void)
-}
-
-func walkInstance(c *coder, i *account.Instance) {
-	text(c, &i.Name)
-	for _, n := range []*uint32{&i.ID, &i.Months, &i.Purchases} {
-		small(c, n)
-	}
-	for _, n := range []*int64{&i.Anchor, &i.Bought, &i.Released, &i.Images, &i.Uncertain} {
-		signed(c, n)
-	}
-	c.flags(&i.Ack)
-}
-
-func walkRow(c *coder, r *account.OwnRow) {
-	text(c, &r.ID)
-	text(c, &r.Service)
-	signed(c, &r.MaxImages)
-	for _, n := range []*uint32{&r.Search, &r.Add, &r.Delete} {
-		small(c, n)
-	}
-	signed(c, &r.Price)
-}
-
-func walkKey(c *coder, k *account.Key) {
-	text(c, &k.ID)
-	text(c, &k.Kind)
-	c.hash(&k.Hash)
-	text(c, &k.Instance)
-	text(c, &k.Label)
-	signed(c, &k.Created)
+	accounts  slab[account.Account]
+	months    slab[account.OpenMonth]
+	usage     slab[account.OperationUsage]
+	packages  slab[account.BoughtPackage]
+	bought    slab[account.BoughtSubscription]
+	instances slab[account.Instance]
+	rows      slab[account.OwnRow]
+	keys      slab[account.Key]
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"testing"
 
@@ -37,7 +38,28 @@ func FuzzBlock(f *testing.F) {
 	a := account.Account{Number: 1, ID: "acme", Customer: "acme", Keys: []account.Key{{ID: "k1", Kind: account.SecretKey}},
 		Arrears: 1, Instances: []account.Instance{{Name: "shop", ID: 1}}, Subscriptions: []account.BoughtSubscription{{Number: 1}}}
 	fuzz(f, subjectOfBlock(0), AppendBlock(nil, Block{Folded: 1, Accounts: []*account.Account{&a}}),
-		func(v []byte) (Block, error) { return DecodeBlock(0, v) }, AppendBlock)
+		func(v []byte) (Block, error) { return DecodeBlock(0, v, nil) }, AppendBlock)
+}
+
+// FuzzBlockParts gives the terms their check and the state the name of them.
+func FuzzBlockParts(f *testing.F) {
+	state, terms := AppendBlockParts(nil, nil, busyBlock(0))
+	f.Add(state[:len(state)-checkSize-termsCheckSize], terms[:len(terms)-checkSize])
+	f.Fuzz(func(t *testing.T, state, terms []byte) {
+		terms = sealed(subjectOfTerms(0), terms)
+		b, err := DecodeBlock(0, sealed(subjectOfBlock(0), binary.LittleEndian.AppendUint32(state, checkOfTerms(terms))), terms)
+		if err != nil {
+			if !errors.Is(err, ErrDamaged) {
+				t.Fatal(err)
+			}
+			return
+		}
+		state, terms = AppendBlockParts(nil, nil, b)
+		again, err := DecodeBlock(0, state, terms)
+		if err != nil || !bytes.Equal(AppendBlock(nil, again), AppendBlock(nil, b)) {
+			t.Fatalf("%+v, read again: %+v, %v", b, again, err)
+		}
+	})
 }
 
 func FuzzHour(f *testing.F) {

@@ -55,7 +55,8 @@ type held struct {
 }
 
 var forms = []form{
-	formOf("block", randomBlock, AppendBlock, func(b Block, v []byte) (Block, error) { return DecodeBlock(b.Number, v) }),
+	formOf("block", randomBlock, AppendBlock, func(b Block, v []byte) (Block, error) { return DecodeBlock(b.Number, v, nil) }),
+	formOf("block in parts", randomBlock, appendParts, func(b Block, v []byte) (Block, error) { return decodeParts(b.Number, v) }),
 	formOf("hour", randomHour, AppendHour, func(h BlockHour, v []byte) (BlockHour, error) { return DecodeHour(h.Block, h.Start, v) }),
 	formOf("movement", made, AppendMovement, func(m account.Movement, v []byte) (account.Movement, error) {
 		return DecodeMovement(m.Account, m.Number, v)
@@ -170,9 +171,12 @@ func TestEveryFieldAlone(t *testing.T) {
 			v := fieldOf(a, of)
 			setAnything(v.Field(i))
 			want := Block{Number: a.Number / BlockSize, Accounts: []*account.Account{a}}
-			got, err := DecodeBlock(want.Number, AppendBlock(nil, want))
-			if err != nil || !reflect.DeepEqual(got, want) {
-				t.Errorf("%s.%s is lost: wrote %+v, read %+v, %v", of.Name(), of.Field(i).Name, a, got.Accounts, err)
+			state, terms := AppendBlockParts(nil, nil, want)
+			for value, terms := range map[string][]byte{string(AppendBlock(nil, want)): nil, string(state): terms} {
+				got, err := DecodeBlock(want.Number, []byte(value), terms)
+				if err != nil || !reflect.DeepEqual(got, want) {
+					t.Errorf("%s.%s is lost: wrote %+v, read %+v, %v", of.Name(), of.Field(i).Name, a, got.Accounts, err)
+				}
 			}
 		}
 	}
@@ -252,8 +256,8 @@ func TestKeyIsChecked(t *testing.T) {
 		value []byte
 		read  func([]byte) error
 	}{
-		{"block 7 as 8", AppendBlock(nil, Block{Number: 7}), func(v []byte) error { _, err := DecodeBlock(8, v); return err }},
-		{"folded of 7 as 8", AppendBlock(nil, Block{Number: 7}), func(v []byte) error { _, err := DecodeFolded(8, v); return err }},
+		{"block 7 as 8", AppendBlock(nil, Block{Number: 7}), func(v []byte) error { _, err := DecodeBlock(8, v, nil); return err }},
+		{"folded of 7 as 8", AppendBlock(nil, Block{Number: 7}), func(v []byte) error { _, err := CheckBlock(8, v, nil); return err }},
 		{"hour of block 7 as 8", AppendHour(nil, BlockHour{Block: 7, Start: 3600}), func(v []byte) error { _, err := DecodeHour(8, 3600, v); return err }},
 		{"hour as the next", AppendHour(nil, BlockHour{Block: 7, Start: 3600}), func(v []byte) error { _, err := DecodeHour(7, 7200, v); return err }},
 		{"movement 1 as 2", AppendMovement(nil, account.Movement{Account: 5, Number: 1}), func(v []byte) error { _, err := DecodeMovement(5, 2, v); return err }},
@@ -272,8 +276,8 @@ func TestKeyIsChecked(t *testing.T) {
 		{"picture of another", AppendPicture(nil, PictureKey{}), func(v []byte) error { return CheckPicture(PictureKey{Picture: [16]byte{1}}, v) }},
 		{"picture as product", AppendPicture(nil, PictureKey{}), func(v []byte) error { _, err := DecodeProduct(ProductKey{}, v); return err }},
 		{"event as movement", AppendEvent(nil, account.Event{Account: 5, Number: 1}), func(v []byte) error { _, err := DecodeMovement(5, 1, v); return err }},
-		{"hour as block", AppendHour(nil, BlockHour{Block: 7}), func(v []byte) error { _, err := DecodeBlock(7, v); return err }},
-		{"meta as block", AppendMeta(nil, Meta{}), func(v []byte) error { _, err := DecodeBlock(0, v); return err }},
+		{"hour as block", AppendHour(nil, BlockHour{Block: 7}), func(v []byte) error { _, err := DecodeBlock(7, v, nil); return err }},
+		{"meta as block", AppendMeta(nil, Meta{}), func(v []byte) error { _, err := DecodeBlock(0, v, nil); return err }},
 	}
 	for _, r := range reads {
 		if err := r.read(r.value); !errors.Is(err, ErrDamaged) {
@@ -286,9 +290,12 @@ func TestFoldedAlone(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		b := randomBlock(t)
-		folded, err := DecodeFolded(b.Number, AppendBlock(nil, b))
-		if err != nil || folded != b.Folded {
-			t.Fatalf("%d, %v instead of %d", folded, err, b.Folded)
+		state, terms := AppendBlockParts(nil, nil, b)
+		for value, terms := range map[string][]byte{string(AppendBlock(nil, b)): nil, string(state): terms} {
+			folded, err := CheckBlock(b.Number, []byte(value), terms)
+			if err != nil || folded != b.Folded {
+				t.Fatalf("%d, %v instead of %d", folded, err, b.Folded)
+			}
 		}
 	})
 }
@@ -383,7 +390,7 @@ func sealed(s subject, body []byte) []byte {
 func decodeAny(s subject, value []byte) error {
 	switch s {
 	case subjectOfBlock(0):
-		_, err := DecodeBlock(0, value)
+		_, err := DecodeBlock(0, value, nil)
 		return err
 	case subjectOfHour(0, 0):
 		_, err := DecodeHour(0, 0, value)

@@ -62,8 +62,8 @@ func Mendable(err error) error {
 	return fmt.Errorf("%w: %s", err, WayOut)
 }
 
-// BlockSize is how many accounts share a block: one value holds the state of
-// all of them, one more their usage of a period.
+// BlockSize is how many accounts share a block: one value holds what moves of all
+// of them, one what seldom changes, one more their usage of a period.
 const BlockSize = 64
 
 // BlockOf is the block of an account.

@@ -86,59 +86,68 @@ func (c chain) next(txn *badger.Txn) (chain, error) {
 	return c, txn.Set(chainKey, c.encode())
 }
 
-// readChain finds out what the ledger must add up to, and whether it does. One
-// that an older release wrote begins to be counted.
-func readChain(db *badger.DB) (chain, error) {
+// readChain finds out what the ledger must add up to, and whether it does, and
+// the Folded of each block. One that an older release wrote begins to be counted.
+func readChain(db *badger.DB) (chain, map[uint32]uint64, error) {
 	txn := db.NewTransaction(false)
 	defer txn.Discard()
-	have, err := sums(txn)
+	have, folded, err := sums(txn)
 	if err != nil {
-		return chain{}, err
+		return chain{}, nil, err
 	}
-	value, err := lookup(txn, chainKey)
+	want, err := wanted(txn)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return have, numbered(txn, chain{})
+		return have, folded, numbered(txn, chain{})
+	}
+	if err == nil {
+		err = numbered(txn, want)
 	}
 	if err != nil {
-		return chain{}, err
-	}
-	want, err := decodeChain(value)
-	if err != nil {
-		return chain{}, err
-	}
-	if err := numbered(txn, want); err != nil {
-		return chain{}, err
+		return chain{}, nil, err
 	}
 	have.commits = want.commits
 	if have != want {
-		return chain{}, fmt.Errorf("%w: after commit %d it must have %d blocks (folded %d), %d price books and meta %08x, and has %d (%d), %d and %08x: values were lost or are old",
+		return chain{}, nil, fmt.Errorf("%w: after commit %d it must have %d blocks (folded %d), %d price books and meta %08x, and has %d (%d), %d and %08x: values were lost or are old",
 			ledger.ErrDamaged, want.commits, want.blocks, want.folded, want.books, want.meta, have.blocks, have.folded, have.books, have.meta)
 	}
-	return want, nil
+	return want, folded, nil
 }
 
-// sums adds up what is there.
-func sums(txn *badger.Txn) (c chain, err error) {
-	for folded, err := range scanIn(txn, firstBlock, lastBlock, func(k, v []byte) (uint64, error) {
-		return ledger.DecodeFolded(number32(k), v)
-	}) {
+// wanted is what the ledger must add up to, or ledger.ErrNotFound.
+func wanted(txn *badger.Txn) (chain, error) {
+	value, err := lookup(txn, chainKey)
+	if err != nil {
+		return chain{}, err
+	}
+	return decodeChain(value)
+}
+
+// sums adds up what is there, and checks every block.
+func sums(txn *badger.Txn) (c chain, folded map[uint32]uint64, err error) {
+	folded = map[uint32]uint64{}
+	for v, err := range blockValues(txn) {
 		if err != nil {
-			return c, err
+			return c, nil, err
 		}
-		c.blocks, c.folded = c.blocks+1, c.folded+folded
+		n, err := ledger.CheckBlock(v.number, v.state, v.terms)
+		if err != nil {
+			return c, nil, err
+		}
+		folded[v.number] = n
+		c.blocks, c.folded = c.blocks+1, c.folded+n
 	}
 	for _, err := range scanIn(txn, firstBook, lastBook, func(k, _ []byte) (uint64, error) { return number64(k), nil }) {
 		if err != nil {
-			return c, err
+			return c, nil, err
 		}
 		c.books++
 	}
 	meta, err := lookup(txn, metaKey)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return c, nil
+		return c, folded, nil
 	}
 	c.meta = checkOfValue(meta)
-	return c, err
+	return c, folded, err
 }
 
 // numbered looks for the numbers of the newest commits: each slot must have the

@@ -3,6 +3,7 @@ package badgerstore
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -102,9 +103,24 @@ func TestSums(t *testing.T) {
 		return s
 	}
 	step := old(1)
+	before, earlier := ledger.AppendBlockParts(nil, nil, step.Blocks[0])
+	others := func(w *writer) []byte {
+		value, err := lookup(w.txn, termsKey(2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
 	for what, change := range map[string]func(w *writer){
 		"block lost":       func(w *writer) { w.delete(blockKey(2)) },
-		"block of before":  func(w *writer) { w.set(blockKey(1), ledger.AppendBlock(w.b, step.Blocks[0])) },
+		"block of before":  func(w *writer) { w.set(blockKey(1), before); w.set(termsKey(1), append(w.b, earlier...)) },
+		"state of before":  func(w *writer) { w.set(blockKey(1), before) },
+		"terms of before":  func(w *writer) { w.set(termsKey(1), earlier) },
+		"terms of another": func(w *writer) { w.set(termsKey(1), append(w.b, others(w)...)) },
+		"terms lost":       func(w *writer) { w.delete(termsKey(1)) },
+		"terms alone":      func(w *writer) { w.set(termsKey(7), earlier) },
+		"terms of the end": func(w *writer) { w.set(termsKey(math.MaxUint32), earlier) },
+		"terms beside all": func(w *writer) { w.set(blockKey(1), ledger.AppendBlock(w.b, old(7).Blocks[0])) },
 		"price book lost":  func(w *writer) { w.delete(bookKey(3)) },
 		"meta lost":        func(w *writer) { w.delete(metaKey) },
 		"meta of before":   func(w *writer) { w.set(metaKey, ledger.AppendMeta(w.b, *step.Meta)) },

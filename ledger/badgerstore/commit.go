@@ -3,6 +3,7 @@ package badgerstore
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -30,8 +31,9 @@ func (s *Store) transact(write func(*writer)) error {
 	}
 	txn := s.db.NewTransaction(true)
 	defer txn.Discard()
-	w := writer{txn: txn, chain: s.chain}
-	write(&w)
+	w := &s.writer
+	w.begin(txn, s.chain, s.folded)
+	write(w)
 	next, err := w.end()
 	if err != nil {
 		s.noticed(err)
@@ -41,6 +43,7 @@ func (s *Store) transact(write func(*writer)) error {
 		return err
 	}
 	s.chain = next
+	maps.Copy(s.folded, w.newer)
 	return nil
 }
 
@@ -145,12 +148,37 @@ func (w *writer) more(step ledger.Step) {
 }
 
 // writer encodes all values into one growing buffer, which the transaction
-// refers to until it ends.
+// refers to until it ends. After that Badger does not, so the next commit has it
+// again: what is written was copied by then, into the log's mapped file and into
+// the memory beside it (memTable.Put) or the value log, a request is answered
+// after the last of its entries only, and there are no subscribers.
 type writer struct {
-	txn   *badger.Txn
-	chain chain // what the ledger adds up to with what was written
-	b     []byte
-	err   error // the first one; nothing is written after it
+	txn    *badger.Txn
+	chain  chain             // what the ledger adds up to with what was written
+	folded map[uint32]uint64 // of each block, before
+	newer  map[uint32]uint64 // of the blocks that were written
+	b      []byte
+	terms  []byte // of a block, before it is known whether they are written
+	err    error  // the first one; nothing is written after it
+}
+
+// keptBuffer bounds what is kept from one commit to the next: more than nearly
+// all need.
+const keptBuffer = 4 << 20
+
+func (w *writer) begin(txn *badger.Txn, c chain, folded map[uint32]uint64) {
+	next := writer{txn: txn, chain: c, folded: folded, newer: w.newer}
+	if cap(w.b) <= keptBuffer {
+		next.b = w.b[:0]
+	}
+	if cap(w.terms) <= keptBuffer {
+		next.terms = w.terms
+	}
+	if next.newer == nil {
+		next.newer = map[uint32]uint64{}
+	}
+	clear(next.newer)
+	*w = next
 }
 
 // end numbers the commit.
@@ -176,40 +204,45 @@ func (w *writer) delete(key []byte) {
 	}
 }
 
-// old is the value that a key has so far.
-func (w *writer) old(key []byte) (value []byte, there bool) {
-	if w.err != nil {
-		return nil, false
-	}
-	value, err := lookup(w.txn, key)
-	if !errors.Is(err, ledger.ErrNotFound) {
-		w.err = err
-	}
-	return value, err == nil
-}
-
 func (w *writer) book(b ledger.PriceBook) {
 	key := bookKey(b.Input)
-	if _, there := w.old(key); !there {
-		w.chain.books++
+	if w.err == nil {
+		_, err := lookup(w.txn, key)
+		if errors.Is(err, ledger.ErrNotFound) {
+			w.chain.books, err = w.chain.books+1, nil
+		}
+		w.err = err
 	}
 	w.set(key, ledger.AppendBook(w.b, b))
 }
 
-// block refuses to go back: inside the transaction, so that nothing comes
-// between.
+// block refuses to go back. The terms are written only where a byte of them is
+// another: they are to be exactly what the state names.
 func (w *writer) block(b ledger.Block) {
-	key := blockKey(b.Number)
-	value, there := w.old(key)
-	var folded uint64
-	if there {
-		folded, w.err = ledger.DecodeFolded(b.Number, value)
-	} else {
+	folded, there := w.newer[b.Number]
+	if !there {
+		folded, there = w.folded[b.Number]
+	}
+	if !there {
 		w.chain.blocks++
 	}
-	if w.err == nil && b.Folded < folded {
-		w.err = fmt.Errorf("%w: block %d has folded input %d, the step is of %d", ledger.ErrStale, b.Number, folded, b.Folded)
+	if w.err != nil {
+		return
 	}
+	if b.Folded < folded {
+		w.err = fmt.Errorf("%w: block %d has folded input %d, the step is of %d", ledger.ErrStale, b.Number, folded, b.Folded)
+		return
+	}
+	w.newer[b.Number] = b.Folded
 	w.chain.folded += b.Folded - folded
-	w.set(key, ledger.AppendBlock(w.b, b))
+	var state []byte
+	state, w.terms = ledger.AppendBlockParts(w.b, w.terms[:0], b)
+	w.set(blockKey(b.Number), state)
+	key := termsKey(b.Number)
+	same, err := holds(w.txn, key, w.terms)
+	if err != nil {
+		w.err = err
+	} else if !same {
+		w.set(key, append(w.b, w.terms...))
+	}
 }

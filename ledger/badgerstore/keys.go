@@ -11,7 +11,8 @@ import (
 // do:
 //
 //	meta                       ledger.Meta
-//	b/ block                   state of a block
+//	b/ block                   state of a block; in ledgers of before, all of it
+//	c/ block                   terms of a block, which its state names
 //	h/ block, period's start   what the block used in the period
 //	m/ account, number         movement
 //	i/ SHA-256                 answer by idempotency key
@@ -33,6 +34,8 @@ var (
 func slotKey(slot uint32) []byte { return binary.BigEndian.AppendUint32([]byte("z/"), slot) }
 
 func blockKey(block uint32) []byte { return binary.BigEndian.AppendUint32([]byte("b/"), block) }
+
+func termsKey(block uint32) []byte { return binary.BigEndian.AppendUint32([]byte("c/"), block) }
 
 // hourKey shifts the start so that instants before 1970 sort first.
 func hourKey(block uint32, start int64) []byte {
@@ -75,6 +78,7 @@ func ownerKey(hash [32]byte) []byte { return append([]byte("k/"), hash[:]...) }
 // The first and last keys that scans stay between.
 var (
 	firstBlock, lastBlock = blockKey(0), blockKey(math.MaxUint32)
+	firstTerms, lastTerms = termsKey(0), termsKey(math.MaxUint32)
 	firstBook, lastBook   = bookKey(0), bookKey(math.MaxUint64)
 )
 

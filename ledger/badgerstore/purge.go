@@ -130,15 +130,7 @@ func (j *imageJudge) unseen(key []byte) (bool, error) {
 // released reports whether an account has no live instance of a number. Numbers
 // are not given twice, and what is released stays so.
 func (j *imageJudge) released(number, instance uint32) (bool, error) {
-	block := ledger.BlockOf(number)
-	value, err := lookup(j.txn, blockKey(block))
-	if errors.Is(err, ledger.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	b, err := ledger.DecodeBlock(block, value)
+	b, err := blockIn(j.txn, ledger.BlockOf(number))
 	if err != nil {
 		return false, err
 	}

@@ -47,6 +47,25 @@ func lookup(txn *badger.Txn, key []byte) (value []byte, err error) {
 	return value, nil
 }
 
+// holds reports whether a key has this very value.
+func holds(txn *badger.Txn, key, value []byte) (same bool, err error) {
+	defer caught(&err)
+	item, err := txn.Get(key)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return false, nil
+	}
+	if err == nil {
+		err = item.Value(func(v []byte) error {
+			same = bytes.Equal(v, value)
+			return nil
+		})
+	}
+	if err != nil {
+		return false, unreadable(err)
+	}
+	return same, nil
+}
+
 // unreadable is what Badger says of a value that it has and cannot give.
 func unreadable(err error) error { return fmt.Errorf("%w: reading it: %w", ledger.ErrDamaged, err) }
 
@@ -96,20 +115,6 @@ func (s *Store) isVerified() bool {
 // Meta implements ledger.Store.
 func (s *Store) Meta() (ledger.Meta, error) { return get(s, metaKey, ledger.DecodeMeta) }
 
-// Block implements ledger.Store.
-func (s *Store) Block(number uint32) (ledger.Block, error) {
-	value, err := s.value(blockKey(number)) // proven, also that it is not there
-	if errors.Is(err, ledger.ErrNotFound) {
-		return ledger.Block{Number: number}, nil
-	}
-	if err != nil {
-		return ledger.Block{}, err
-	}
-	b, err := ledger.DecodeBlock(number, value)
-	s.noticed(err)
-	return b, err
-}
-
 // Number implements ledger.Store.
 func (s *Store) Number(id string) (uint32, error) {
 	return get(s, idKey(id), func(v []byte) (uint32, error) { return ledger.DecodeNumber(id, v) })
@@ -123,13 +128,6 @@ func (s *Store) KeyOwner(hash [32]byte) (uint32, error) {
 // Answer implements ledger.Store.
 func (s *Store) Answer(key [32]byte) (ledger.Answer, error) {
 	return get(s, answerKey(key), func(v []byte) (ledger.Answer, error) { return ledger.DecodeAnswer(key, v) })
-}
-
-// Blocks implements ledger.Store.
-func (s *Store) Blocks() iter.Seq2[ledger.Block, error] {
-	return scanProven(s, firstBlock, lastBlock, func(k, v []byte) (ledger.Block, error) {
-		return ledger.DecodeBlock(number32(k), v)
-	})
 }
 
 // Hours implements ledger.Store.

@@ -30,12 +30,12 @@ func (s *Store) Reopen() error {
 	if err := s.db.Close(); err != nil {
 		s.cfg.Logger.Warn("closing the ledger after a failure of the disk", "dir", s.cfg.Dir, "error", err)
 	}
-	db, c, _, err := load(s.cfg, math.MaxInt64)
+	l, err := load(s.cfg, math.MaxInt64)
 	if err != nil {
 		return fmt.Errorf("open ledger %s again: %w", s.cfg.Dir, err)
 	}
 	s.gate.Lock()
 	defer s.gate.Unlock()
-	s.db, s.chain, s.stopped = db, c, nil
+	s.db, s.chain, s.folded, s.stopped = l.db, l.chain, l.folded, nil
 	return nil
 }

@@ -71,8 +71,10 @@ type Store struct {
 	lock   *dirLock
 	commit func(*badger.Txn) error // a field, so that tests can make it fail
 
-	commits sync.Mutex // one Commit at a time
-	chain   chain      // of the newest, under commits
+	commits sync.Mutex        // one Commit at a time; what follows is under it
+	chain   chain             // of the newest commit
+	folded  map[uint32]uint64 // of each block, so that none goes back
+	writer  writer            // has the buffers
 
 	gate     sync.RWMutex // held for reading where a read begins, for writing where a commit ends
 	db       *badger.DB   // changes under commits and gate
@@ -135,27 +137,36 @@ func (s *Store) open() (later []tableFile, err error) {
 	if err := s.room(min(cmp.Or(s.cfg.Reserve, openReserve), openReserve)); err != nil {
 		return nil, err
 	}
-	s.db, s.chain, later, err = load(s.cfg, s.cfg.verifyNow)
-	return later, err
+	l, err := load(s.cfg, s.cfg.verifyNow)
+	s.db, s.chain, s.folded = l.db, l.chain, l.folded
+	return l.later, err
+}
+
+// loaded is a database that was opened and found to add up.
+type loaded struct {
+	db     *badger.DB
+	chain  chain
+	folded map[uint32]uint64
+	later  []tableFile // that are still to be verified
 }
 
 // load checks the folder, verifying so many bytes of tables, and opens the
-// database in it. It also returns the tables that are still to be verified.
-func load(cfg Config, verifyNow int64) (db *badger.DB, c chain, later []tableFile, err error) {
+// database in it.
+func load(cfg Config, verifyNow int64) (l loaded, err error) {
 	tables, err := preflight(cfg)
 	if err != nil {
-		return nil, c, nil, err
+		return l, err
 	}
-	if later, err = verifyFirst(tables, verifyNow); err != nil {
-		return nil, c, nil, err
+	if l.later, err = verifyFirst(tables, verifyNow); err != nil {
+		return l, err
 	}
-	if db, err = openBadger(cfg, len(later) == 0); err != nil {
-		return nil, c, nil, err
+	if l.db, err = openBadger(cfg, len(l.later) == 0); err != nil {
+		return l, err
 	}
-	if c, err = readChain(db); err != nil {
-		return nil, c, nil, errors.Join(err, db.Close())
+	if l.chain, l.folded, err = readChain(l.db); err != nil {
+		return loaded{}, errors.Join(err, l.db.Close())
 	}
-	return db, c, later, nil
+	return l, nil
 }
 
 // openBadger opens the database, which merges tables only if that is said. What

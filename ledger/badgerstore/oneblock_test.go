@@ -1,0 +1,102 @@
+package badgerstore
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tallygate/tallygate/ledger"
+)
+
+// wholeBlocks rewrites all blocks as one value each, as the release before did.
+func wholeBlocks(t *testing.T, s *Store) {
+	t.Helper()
+	var all []ledger.Block
+	for b, err := range s.Blocks() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b)
+	}
+	err := s.db.Update(func(txn *badger.Txn) error {
+		w := writer{txn: txn}
+		for _, b := range all {
+			w.set(blockKey(b.Number), ledger.AppendBlock(w.b, b))
+			w.delete(termsKey(b.Number))
+		}
+		return w.err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestBlocksOfOneValue: a ledger of the release before is read, and its blocks
+// are written as two values with the next commit of each.
+func TestBlocksOfOneValue(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := mustOpen(t, Config{Dir: dir})
+	for n := uint32(1); n <= 20; n++ {
+		if err := s.Commit(numberedStep(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wholeBlocks(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for n := uint32(20); n < 25; n++ { // block by block
+		s := mustOpen(t, Config{Dir: dir})
+		if got, err := holdsSteps(s); got != n || err != nil {
+			t.Fatalf("step %d of %d, %v", got, n, err)
+		}
+		if err := s.Commit(numberedStep(n - 3)); !errors.Is(err, ledger.ErrStale) {
+			t.Fatalf("step %d over %d: %v", n-3, n, err)
+		}
+		if err := errors.Join(s.Commit(numberedStep(n+1)), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestTermsStay: a commit that moves only the state of a block leaves its terms
+// where they are.
+func TestTermsStay(t *testing.T) {
+	t.Parallel()
+	s := mustOpen(t, Config{Dir: t.TempDir()})
+	version := func(key []byte) (version uint64) {
+		err := s.db.View(func(txn *badger.Txn) error {
+			item, err := txn.Get(key)
+			if err == nil {
+				version = item.Version()
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return version
+	}
+	step := numberedStep(3)
+	var terms []uint64
+	for folded := range uint64(3) {
+		step.Blocks[0].Folded += folded
+		step.Blocks[0].Accounts[0].Balance--
+		step.Blocks[0].Accounts[0].NoPayPerUse = true
+		if folded == 2 {
+			step.Blocks[0].Accounts[0].CreditLimit++
+		}
+		if err := s.Commit(step); err != nil {
+			t.Fatal(err)
+		}
+		terms = append(terms, version(termsKey(0)))
+		if b, err := s.Block(0); err != nil || b.Accounts[0].Balance != step.Blocks[0].Accounts[0].Balance {
+			t.Fatalf("%+v, %v", b, err)
+		}
+	}
+	if terms[0] != terms[1] || terms[1] == terms[2] {
+		t.Fatalf("terms were written by commits %d", terms)
+	}
+}

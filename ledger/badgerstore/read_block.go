@@ -1,0 +1,121 @@
+package badgerstore
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tallygate/tallygate/ledger"
+)
+
+// A block stands under two keys: an hour writes its state, and its terms only
+// where a byte of them is another. Both are written in one transaction, and the
+// state names the terms.
+
+// Block implements ledger.Store. What Open has proven needs no more waiting, nor
+// that it is not there.
+func (s *Store) Block(number uint32) (ledger.Block, error) {
+	txn, err := s.begin()
+	if err != nil {
+		return ledger.Block{}, err
+	}
+	defer s.end(txn)
+	b, err := blockIn(txn, number)
+	s.noticed(err)
+	return b, err
+}
+
+// blockIn reads a block inside a read. One never committed is empty.
+func blockIn(txn *badger.Txn, number uint32) (ledger.Block, error) {
+	value, err := lookup(txn, blockKey(number))
+	if errors.Is(err, ledger.ErrNotFound) {
+		return ledger.Block{Number: number}, nil
+	}
+	if err != nil {
+		return ledger.Block{}, err
+	}
+	terms, err := lookup(txn, termsKey(number))
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return ledger.Block{}, err
+	}
+	return ledger.DecodeBlock(number, value, terms)
+}
+
+// Blocks implements ledger.Store.
+func (s *Store) Blocks() iter.Seq2[ledger.Block, error] {
+	return func(yield func(ledger.Block, error) bool) {
+		txn, err := s.begin()
+		if err != nil {
+			yield(ledger.Block{}, err)
+			return
+		}
+		defer s.end(txn)
+		for v, err := range blockValues(txn) {
+			var b ledger.Block
+			if err == nil {
+				b, err = ledger.DecodeBlock(v.number, v.state, v.terms)
+			}
+			s.noticed(err)
+			if !yield(b, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// blockValue is what stands under the keys of a block. Valid until the next.
+type blockValue struct {
+	number uint32
+	state  []byte
+	terms  []byte // nil where there is no such key
+}
+
+// blockValues iterates all blocks inside a read, in order. It ends after an
+// error, which terms without a state are as well.
+func blockValues(txn *badger.Txn) iter.Seq2[blockValue, error] {
+	return func(yield func(blockValue, error) bool) {
+		terms := cursor{last: lastTerms}
+		defer terms.close()
+		if err := terms.open(txn, firstTerms); err != nil {
+			yield(blockValue{}, err)
+			return
+		}
+		for v, err := range scanIn(txn, firstBlock, lastBlock, func(k, value []byte) (blockValue, error) {
+			return withTerms(blockValue{number: number32(k), state: value}, &terms)
+		}) {
+			if !yield(v, err) || err != nil {
+				return
+			}
+			if v.terms != nil {
+				err = terms.next()
+			}
+			if err != nil {
+				yield(blockValue{}, err)
+				return
+			}
+		}
+		if terms.key != nil {
+			yield(blockValue{}, noState(number32(terms.key)))
+		}
+	}
+}
+
+// withTerms adds the terms, at which a cursor stands.
+func withTerms(v blockValue, terms *cursor) (blockValue, error) {
+	if terms.key == nil {
+		return v, nil
+	}
+	switch number := number32(terms.key); {
+	case number < v.number:
+		return v, noState(number)
+	case number == v.number:
+		v.terms = terms.value
+	}
+	return v, nil
+}
+
+func noState(number uint32) error {
+	return fmt.Errorf("block %d: %w: it has terms and no state", number, ledger.ErrDamaged)
+}
