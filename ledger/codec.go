@@ -117,10 +117,14 @@ func (c *coder) left() int { return len(c.b) - c.at }
 
 func (c *coder) uint(v *uint64) {
 	if !c.decoding {
-		c.b = binary.AppendUvarint(c.b, *v)
+		if *v < 0x80 { // most are small
+			c.b = append(c.b, byte(*v))
+		} else {
+			c.b = binary.AppendUvarint(c.b, *v)
+		}
 		return
 	}
-	if c.left() > 0 && c.b[c.at] < 0x80 { // most are small
+	if c.left() > 0 && c.b[c.at] < 0x80 {
 		*v = uint64(c.b[c.at])
 		c.at++
 		return

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tallygate/tallygate/account"
 )
@@ -28,9 +29,7 @@ func (h *BlockHour) walk(c *coder) {
 	signed(c, &h.Length)
 	c.uint(&h.Input)
 	w := lineWalk{coder: c, account: h.Block * BlockSize}
-	if !c.decoding {
-		w.known = make(map[column]uint64)
-	}
+	w.columns = w.few[:0]
 	list(c, &h.Charges, w.charge)
 }
 
@@ -54,8 +53,12 @@ type lineWalk struct {
 	*coder
 	account uint32
 	columns []column
-	known   map[column]uint64 // column → its number, when encoding
+	few     [fewColumns]column
+	known   map[column]uint64 // column → its number, when encoding more than a few
 }
+
+// fewColumns are found as fast one by one as by hash, and most hours have fewer.
+const fewColumns = 8
 
 const (
 	farStep   = 3
@@ -91,11 +94,19 @@ func (w *lineWalk) head(charge *account.Charge) uint64 {
 	if charge.Amount != 0 {
 		head |= hasAmount
 	}
-	number, ok := w.known[columnOf(charge)]
-	if !ok {
-		number = uint64(len(w.columns))
+	return head | w.number(columnOf(charge))<<headBits
+}
+
+// number is that of a column, or of the next where it is new.
+func (w *lineWalk) number(k column) uint64 {
+	if w.known == nil {
+		if i := slices.Index(w.columns, k); i >= 0 {
+			return uint64(i)
+		}
+	} else if number, ok := w.known[k]; ok {
+		return number
 	}
-	return head | number<<headBits
+	return uint64(len(w.columns))
 }
 
 func columnOf(charge *account.Charge) column {
@@ -126,7 +137,14 @@ func (w *lineWalk) column(charge *account.Charge, number uint64) {
 	small(w.coder, &charge.Ref)
 	k := columnOf(charge)
 	w.columns = append(w.columns, k)
-	if !w.decoding {
+	switch {
+	case w.decoding || number < fewColumns:
+	case w.known == nil:
+		w.known = make(map[column]uint64)
+		for i, k := range w.columns {
+			w.known[k] = uint64(i)
+		}
+	default:
 		w.known[k] = number
 	}
 }

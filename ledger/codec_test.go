@@ -323,6 +323,21 @@ func hourOf(block uint32) BlockHour {
 	return h
 }
 
+// TestManyColumns: an hour with any number of columns reads back.
+func TestManyColumns(t *testing.T) {
+	t.Parallel()
+	for columns := range uint32(3 * fewColumns) {
+		h := BlockHour{Block: 7, Start: 3600}
+		for i := range 4 * columns {
+			line := account.Line{Account: 7*BlockSize + i/16, Operation: 1, Kind: account.Package, Ref: i % columns}
+			h.Charges = append(h.Charges, account.Charge{Count: account.Count{Line: line, Calls: uint64(i)}})
+		}
+		if got, err := DecodeHour(7, 3600, AppendHour(nil, h)); err != nil || !reflect.DeepEqual(got, h) {
+			t.Fatalf("%d columns: wrote %+v, read %+v, %v", columns, h, got, err)
+		}
+	}
+}
+
 // TestHourIsSmall holds the disk budget of a line, of which Badger needs a part.
 func TestHourIsSmall(t *testing.T) {
 	t.Parallel()
