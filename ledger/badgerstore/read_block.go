@@ -43,7 +43,7 @@ func blockIn(txn *badger.Txn, number uint32) (ledger.Block, error) {
 	return ledger.DecodeBlock(number, value, terms)
 }
 
-// Blocks implements ledger.Store.
+// Blocks implements ledger.Store. Blocks are decoded ahead of who takes them.
 func (s *Store) Blocks() iter.Seq2[ledger.Block, error] {
 	return func(yield func(ledger.Block, error) bool) {
 		txn, err := s.begin()
@@ -52,11 +52,7 @@ func (s *Store) Blocks() iter.Seq2[ledger.Block, error] {
 			return
 		}
 		defer s.end(txn)
-		for v, err := range blockValues(txn) {
-			var b ledger.Block
-			if err == nil {
-				b, err = ledger.DecodeBlock(v.number, v.state, v.terms)
-			}
+		for b, err := range decoded(blockValues(txn)) {
 			s.noticed(err)
 			if !yield(b, err) || err != nil {
 				return
