@@ -24,11 +24,11 @@ const (
 // is made while the time stands.
 func closeHour(b *testing.B, s *Store, accounts int, hour int64) {
 	b.Helper()
-	blocks := uint32(accounts / ledger.BlockSize)
-	for first := uint32(0); first < blocks; first += benchPart {
+	part, blocks := uint32(benchPart), uint32(accounts/ledger.BlockSize)
+	for first := uint32(0); first < blocks; first += part {
 		b.StopTimer()
 		var step ledger.Step
-		for number := first; number < min(first+benchPart, blocks); number++ {
+		for number := first; number < min(first+part, blocks); number++ {
 			block, usage := benchBlock(number, hour)
 			step.Blocks, step.Hours = append(step.Blocks, block), append(step.Hours, usage)
 		}
