@@ -91,11 +91,17 @@ func (a *Account) apply(v View, names *repeats) {
 }
 
 // recount takes counted calls of an unsettled period from what the ledger's
-// figures left, at start.
-func (m *Meter) recount(c account.Count, p *period) {
+// figures left, at start. Later calls of the line find the counter that it had.
+func (m *Meter) recount(c account.Count, slot uint32, p *period) {
 	a := m.account(c.Account)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.period != p.number {
+		a.forgetCounters(p.number)
+	}
+	if _, taken := a.findCounter(&c.Line); !taken {
+		a.addCounter(c.Line, slot)
+	}
 	switch c.Kind {
 	case account.Free:
 		a.useFree(c.Operation, c.Ref, c.Calls)

@@ -79,7 +79,7 @@ func (m *Meter) slot(a *Account, p *period, line account.Line) (uint32, error) {
 	if slot, ok := a.findCounter(&line); ok {
 		return slot, nil
 	}
-	slot, err := p.newSlot(line)
+	slot, err := p.file.Slot(line)
 	if err == nil {
 		a.addCounter(line, slot)
 	}

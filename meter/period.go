@@ -27,12 +27,11 @@ type period struct {
 
 	lateLock sync.Mutex
 	late     map[account.Line]uint32 // slots that no account remembers
-	resumed  bool                    // some slots are from before a restart
 	failed   error                   // why it has no file; it is no period then, see uncountable
 }
 
-// oldSlot is a counter in a period that its account has left behind, or that
-// may have been made before a restart.
+// oldSlot is a counter in a period that its account has left behind. A line may
+// get a second one, beside that which the account remembered.
 func (p *period) oldSlot(line account.Line) (uint32, error) {
 	p.lateLock.Lock()
 	defer p.lateLock.Unlock()
@@ -47,14 +46,6 @@ func (p *period) oldSlot(line account.Line) (uint32, error) {
 		p.late[line] = slot
 	}
 	return slot, err
-}
-
-// newSlot is a counter for a line that its account has none for.
-func (p *period) newSlot(line account.Line) (uint32, error) {
-	if p.resumed {
-		return p.oldSlot(line)
-	}
-	return p.file.Slot(line)
 }
 
 // periodAt is the period that an arrival at now belongs to: the current one, or

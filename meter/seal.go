@@ -20,10 +20,7 @@ func (m *Meter) Resume(f *tally.File, end int64) {
 	p := m.newPeriod(f, month)
 	p.end.Store(min(p.end.Load(), nanos(end)))
 	for slot, c := range f.Each() {
-		if c.Kind.Billed() {
-			m.recount(c, p)
-		}
-		p.adopt(slot, c.Line)
+		m.recount(c, slot, p)
 	}
 	m.periodLock.Lock()
 	defer m.periodLock.Unlock()
@@ -36,17 +33,6 @@ func (m *Meter) Resume(f *tally.File, end int64) {
 	}
 	m.closing = append(m.closing, p)
 	m.floor = max(m.floor, p.end.Load()/int64(time.Second)) // periods may be longer now
-}
-
-// adopt lets later calls of a line find the slot it had before a restart.
-func (p *period) adopt(slot uint32, line account.Line) {
-	if p.late == nil {
-		p.late = make(map[account.Line]uint32)
-	}
-	p.resumed = true
-	if _, taken := p.late[line]; !taken {
-		p.late[line] = slot
-	}
 }
 
 // Ended is a period whose counters await sealing.
@@ -103,7 +89,7 @@ func (m *Meter) Seal(ctx context.Context, e Ended, wait time.Duration) ([]accoun
 	if err := e.p.file.Mend(); err != nil {
 		return nil, fmt.Errorf("mending damaged counters: %w", err)
 	}
-	var counts []account.Count
+	counts := make([]account.Count, 0, e.p.file.Slots())
 	for _, c := range e.p.file.Each() {
 		if c.Calls > 0 {
 			counts = append(counts, c)

@@ -197,6 +197,9 @@ func badgerOptions(cfg Config) badger.Options {
 		WithValueLogFileSize(valueLog).
 		WithCompression(options.None).
 		WithBlockCacheSize(0).
+		WithBaseLevelSize(1 << 30).
+		WithBaseTableSize(4 << 20).
+		WithNumCompactors(2).
 		WithChecksumVerificationMode(options.NoVerification).
 		WithMetricsEnabled(false).
 		WithBypassLockGuard(locks)

@@ -108,6 +108,9 @@ func (f *File) Load(slot uint32) uint64 {
 	return f.slots.slot(slot)[wordCount].Load() & countMask
 }
 
+// Slots is how many slots are given out.
+func (f *File) Slots() int { return int(f.used.Load()) }
+
 // Each yields every slot that counts a line, in slot order. A line can have
 // several slots; their sum is its count.
 func (f *File) Each() iter.Seq2[uint32, account.Count] {
