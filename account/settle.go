@@ -31,6 +31,11 @@ type Rates func(operation uint16) (*pricebook.Operation, bool)
 // (D13). An error (no price, or a sum out of range) leaves the account void:
 // settle a Clone.
 func (a *Account) Settle(p Period, counts []Count, rates Rates, e Env) ([]Charge, Effects, error) {
+	return a.SettleTo(make([]Charge, 0, len(counts)+1), p, counts, rates, e)
+}
+
+// SettleTo is Settle, with the charges appended to those of other accounts.
+func (a *Account) SettleTo(charges []Charge, p Period, counts []Count, rates Rates, e Env) ([]Charge, Effects, error) {
 	effects := a.Advance(p.End-1, e)
 	fail := func(err error) ([]Charge, Effects, error) {
 		return nil, Effects{}, fmt.Errorf("account %s: %w", a.ID, err)
@@ -40,7 +45,7 @@ func (a *Account) Settle(p Period, counts []Count, rates Rates, e Env) ([]Charge
 		return fail(err)
 	}
 	effects.Events = append(effects.Events, used...)
-	charges, total, err := a.charge(p, counts, rates, e.Currency)
+	charges, total, err := a.charge(charges, p, counts, rates, e.Currency)
 	if err != nil {
 		return fail(err)
 	}
@@ -115,8 +120,7 @@ func share(quota, percent uint64) uint64 {
 
 // charge prices the period, operation by operation: the counts of one stand
 // together.
-func (a *Account) charge(p Period, counts []Count, rates Rates, cur money.Currency) (charges []Charge, total money.Amount, err error) {
-	charges = make([]Charge, 0, len(counts)+1)
+func (a *Account) charge(charges []Charge, p Period, counts []Count, rates Rates, cur money.Currency) (_ []Charge, total money.Amount, err error) {
 	for len(counts) > 0 {
 		n := slices.IndexFunc(counts, func(c Count) bool { return c.Operation != counts[0].Operation })
 		if n < 0 {

@@ -30,9 +30,9 @@ type blockCache struct {
 	blocks map[uint32]*block
 }
 
-// keepBlocks is how many idle blocks stay in memory, and after how many an input
-// for many of them is flushed. A variable, so that tests can make it small.
-var keepBlocks = 256
+// keepBlocks is how many idle blocks stay in memory, and flushBlocks after how many
+// an input for many of them is flushed. Variables, so that tests can make them small.
+var keepBlocks, flushBlocks = 256, 64
 
 // lock returns a block, loaded and locked, with every appended period applied.
 // It is the caller's until unlock.

@@ -190,9 +190,9 @@ func TestNobodyWaitsForAllBlocks(t *testing.T) {
 
 // few keeps few idle blocks in memory.
 func few(t *testing.T, blocks int) {
-	was := keepBlocks
-	keepBlocks = blocks
-	t.Cleanup(func() { keepBlocks = was })
+	kept, flushed := keepBlocks, flushBlocks
+	keepBlocks, flushBlocks = blocks, blocks
+	t.Cleanup(func() { keepBlocks, flushBlocks = kept, flushed })
 }
 
 // TestFewBlocksStayInMemory, however many an input is for.

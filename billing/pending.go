@@ -49,7 +49,7 @@ func (e *Engine) applyPending() error {
 	for p := e.firstPending(); p != nil; p = e.firstPending() {
 		for i, n := range slices.Sorted(maps.Keys(p.blocks)) {
 			err := e.visit(n)
-			if err == nil && i%keepBlocks == keepBlocks-1 {
+			if err == nil && i%flushBlocks == flushBlocks-1 {
 				err = e.Flush()
 			}
 			if err != nil {

@@ -275,14 +275,13 @@ func (e *Engine) debit(c *change, p *sealedPeriod, counts []account.Count) error
 			}
 			a = clones.Clone(old)
 		}
-		charges, effects, err := a.Settle(p.period, counts, rates, env)
+		charges, effects, err := a.SettleTo(hour.Charges, p.period, counts, rates, env)
 		if err != nil {
 			return err
 		}
-		if number != 0 {
+		if hour.Charges = charges; number != 0 {
 			c.add(a, effects)
 		}
-		hour.Charges = append(hour.Charges, charges...)
 	}
 	c.step.Hours = append(c.step.Hours, hour)
 	p.results.Store(hour.Block, hashCharges(hour))
