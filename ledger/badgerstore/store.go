@@ -198,7 +198,6 @@ func badgerOptions(cfg Config) badger.Options {
 		WithCompression(options.None).
 		WithBlockCacheSize(0).
 		WithBaseLevelSize(1 << 30).
-		WithBaseTableSize(4 << 20).
 		WithNumCompactors(2).
 		WithChecksumVerificationMode(options.NoVerification).
 		WithMetricsEnabled(false).
