@@ -33,6 +33,7 @@ func (s *Store) transact(write func(*writer)) error {
 	defer txn.Discard()
 	w := &s.writer
 	w.begin(txn, s.chain, s.folded)
+	defer func() { w.txn = nil }()
 	write(w)
 	next, err := w.end()
 	if err != nil {

@@ -1,0 +1,43 @@
+package ledger
+
+// maxTrusted bounds how many elements are allocated for on the word of a length
+// alone; more grow as they are read.
+const maxTrusted = 256
+
+func list[T any](c *coder, v *[]T, each func(*T)) { listIn(c, nil, v, each) }
+
+// listIn visits a list whose elements, when they are read, stand in a slab.
+func listIn[T any](c *coder, s *slab[T], v *[]T, each func(*T)) {
+	n := c.length(len(*v))
+	if !c.decoding {
+		for i := range *v {
+			each(&(*v)[i])
+		}
+		return
+	}
+	if n > 0 {
+		*v = s.cut(n, c.lists)
+	}
+	for i := 0; i < n && !c.bad; i++ {
+		*v = append(*v, *new(T))
+		each(&(*v)[i])
+	}
+}
+
+// slab is room for the elements of several lists, which are allocated for
+// together.
+type slab[T any] []T
+
+// cut returns an empty list with room for n elements, maxTrusted at most. What
+// is appended beyond that goes elsewhere, and never into another list's room.
+func (s *slab[T]) cut(n, lists int) []T {
+	if s == nil || n > maxTrusted {
+		return make([]T, 0, min(n, maxTrusted))
+	}
+	if n > len(*s) {
+		*s = make([]T, max(n, min(n*lists, maxTrusted)))
+	}
+	cut := (*s)[:0:n]
+	*s = (*s)[n:]
+	return cut
+}
