@@ -1,8 +1,8 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 
@@ -16,7 +16,7 @@ import (
 //
 //	Folded | accounts
 //
-// As two, since an hour moves a third of what an account has, and the rest would
+// As two, since an hour moves a fourth of what an account has, and the rest would
 // be written again with every hour: the state has what settlements and time
 // move, the terms have what commands alone change in the normal course.
 //
@@ -56,7 +56,7 @@ func DecodeBlock(number uint32, value, terms []byte) (Block, error) {
 	if err == nil {
 		t.source = string(t.b)
 		b.walk(&blockWalk{state: s, terms: t})
-		err = errors.Join(s.end(), t.end())
+		err = cmp.Or(s.end(), t.end())
 	}
 	if err != nil {
 		return Block{}, fmt.Errorf("block %d: %w", number, err)
