@@ -107,7 +107,7 @@ type coder struct {
 	decoding bool
 	compact  bool   // numbers near others are written as what they differ by
 	bad      bool   // the bytes ran out, or a number was out of range
-	source   string // where not empty: b once more, and texts are cut from it
+	texts    *texts // where the texts that are read stand, nil = each by itself
 	lists    int    // of each slab that are still to come, with the one that is read
 }
 
@@ -263,10 +263,10 @@ func text[T ~string](c *coder, v *T) {
 		c.b = append(c.b, *v...)
 		return
 	}
-	if c.source != "" {
-		*v = T(c.source[c.at : c.at+n])
+	if b := c.b[c.at : c.at+n]; c.texts != nil {
+		*v = T(c.texts.cut(b))
 	} else {
-		*v = T(c.b[c.at : c.at+n])
+		*v = T(b)
 	}
 	c.at += n
 }

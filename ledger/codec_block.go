@@ -54,7 +54,7 @@ func DecodeBlock(number uint32, value, terms []byte) (Block, error) {
 	b := Block{Number: number}
 	s, t, err := openBlock(number, value, terms)
 	if err == nil {
-		t.source = string(t.b)
+		t.texts = new(texts)
 		b.walk(&blockWalk{state: s, terms: t})
 		err = cmp.Or(s.end(), t.end())
 	}

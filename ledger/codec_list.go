@@ -1,5 +1,7 @@
 package ledger
 
+import "strings"
+
 // maxTrusted bounds how many elements are allocated for on the word of a length
 // alone; more grow as they are read.
 const maxTrusted = 256
@@ -22,6 +24,22 @@ func listIn[T any](c *coder, s *slab[T], v *[]T, each func(*T)) {
 		*v = append(*v, *new(T))
 		each(&(*v)[i])
 	}
+}
+
+// texts are where several texts stand, in few allocations.
+type texts struct{ chunk strings.Builder }
+
+const textChunk = 2048
+
+// cut returns a text that stays as it is.
+func (t *texts) cut(b []byte) string {
+	if t.chunk.Cap()-t.chunk.Len() < len(b) {
+		t.chunk.Reset()
+		t.chunk.Grow(max(len(b), textChunk))
+	}
+	from := t.chunk.Len()
+	t.chunk.Write(b)
+	return t.chunk.String()[from:]
 }
 
 // slab is room for the elements of several lists, which are allocated for
