@@ -19,6 +19,7 @@ type block struct {
 	parts    []ledger.Step // cut before that, each with the block as it stood then
 	flushing []ledger.Step // images that the last flush took, while they may not be in the ledger
 	dirty    bool
+	fresh    bool // read since it was locked: nobody else has seen its accounts
 
 	users int // under the cache's lock
 }
@@ -62,7 +63,7 @@ func (c *blockCache) ready(b *block) error {
 		if err != nil {
 			return err
 		}
-		b.folded, b.loaded = stored.Folded, true
+		b.folded, b.loaded, b.fresh = stored.Folded, true, true
 		for _, a := range stored.Accounts {
 			b.accounts[a.Number%ledger.BlockSize] = a
 		}
@@ -71,12 +72,22 @@ func (c *blockCache) ready(b *block) error {
 }
 
 func (c *blockCache) unlock(b *block) {
+	b.fresh = false
 	b.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if b.users--; b.users == 0 && !b.dirty && len(c.blocks) > keepBlocks {
 		delete(c.blocks, b.number)
 	}
+}
+
+// own reports whether the locked block's accounts may be changed where they are: if
+// that fails, the block can be read again.
+func (b *block) own() bool { return b.fresh && !b.dirty }
+
+// forget makes the block be read again.
+func (b *block) forget() {
+	b.loaded, b.fresh, b.accounts = false, false, [ledger.BlockSize]*account.Account{}
 }
 
 // find is a block in memory, nil where it is not.

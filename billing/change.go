@@ -12,6 +12,7 @@ type change struct {
 	block   *block
 	changed bool
 	after   [ledger.BlockSize]*account.Account // nil where nothing changed
+	before  [ledger.BlockSize]marks            // of those that did
 	step    ledger.Step
 }
 
@@ -25,9 +26,14 @@ func (c *change) account(number uint32) *account.Account {
 	return c.block.account(number)
 }
 
-// add takes an account as it is after the change, and what came with it.
-func (c *change) add(a *account.Account, effects account.Effects) {
-	c.after[a.Number%ledger.BlockSize], c.changed = a, true
+// add takes an account as it is after the change, what it was before that, and what
+// came with it.
+func (c *change) add(before marks, a *account.Account, effects account.Effects) {
+	n := a.Number % ledger.BlockSize
+	if c.after[n] == nil {
+		c.before[n] = before
+	}
+	c.after[n], c.changed = a, true
 	c.step.Movements = append(c.step.Movements, effects.Movements...)
 	c.step.Events = append(c.step.Events, effects.Events...)
 	c.step.Statements = append(c.step.Statements, effects.Statements...)
@@ -41,12 +47,13 @@ func (c *change) closeMonths(end int64) error {
 			continue
 		}
 		if a := c.account(old.Number); len(a.Months) > 0 && a.Months[0].Month < month {
+			before := marksOf(a)
 			a = a.Clone()
 			effects, err := a.CloseMonths(month, end)
 			if err != nil {
 				return err
 			}
-			c.add(a, effects)
+			c.add(before, a, effects)
 		}
 	}
 	return nil
@@ -60,7 +67,7 @@ func (c *change) advance(until int64, env account.Env) {
 		}
 		if at, ok := old.NextDue(env); ok && at <= until {
 			a := old.Clone()
-			c.add(a, a.Advance(until, env))
+			c.add(marksOf(old), a, a.Advance(until, env))
 		}
 	}
 }
@@ -71,7 +78,6 @@ func (c *change) commit(seq uint64) {
 	if !c.changed && len(c.step.Hours) == 0 {
 		return // nothing changes for the block, not even how far it has folded
 	}
-	before := b.accounts
 	for n, a := range c.after {
 		if a != nil {
 			b.accounts[n] = a
@@ -84,37 +90,41 @@ func (c *change) commit(seq uint64) {
 		if a == nil {
 			continue
 		}
-		old := before[n]
-		if sooner(old, a) {
+		after := marksOf(a)
+		if c.before[n].sooner(after) {
 			e.noteDue(a)
 		}
-		if e.Watcher != nil && tells(old, a, policy) {
+		if e.Watcher != nil && (policy.Realtime || c.before[n] != after) {
 			e.Watcher.AccountChanged(a)
 		}
 	}
 	e.tellEvents(b, c.step.Events)
 }
 
-// sooner reports whether something may be due earlier than it was before a
-// settlement, or before what time did. For all else the index holds.
-func sooner(before, after *account.Account) bool {
-	return before == nil || before.Arrears != after.Arrears || before.PackagesBought != after.PackagesBought
+// marks are what of an account concerns others: when something is due, and whether
+// calls are admitted. Not what it used, which the meter counts itself, unless it
+// judges by money.
+type marks struct {
+	arrears, released int64
+	retained          bool
+	packages          uint32 // bought so far
+	releases          int    // of instances
 }
 
-// tells reports whether admission cares about what changed without a command:
-// not about usage, which the meter counts itself, unless it judges by money.
-func tells(before, after *account.Account, policy account.Policy) bool {
-	return policy.Realtime || before == nil || before.Arrears != after.Arrears || before.Released != after.Released ||
-		before.Retained != after.Retained || before.PackagesBought != after.PackagesBought || releases(before) != releases(after)
-}
-
-func releases(a *account.Account) (n int) {
+func marksOf(a *account.Account) marks {
+	m := marks{a.Arrears, a.Released, a.Retained, a.PackagesBought, 0}
 	for _, i := range a.Instances {
 		if i.Released != 0 {
-			n++
+			m.releases++
 		}
 	}
-	return n
+	return m
+}
+
+// sooner reports whether something may be due earlier than it was before a
+// settlement, or before what time did. For all else the index holds.
+func (m marks) sooner(after marks) bool {
+	return m.arrears != after.arrears || m.packages != after.packages
 }
 
 // tellEvents passes events on, once the input is durable.

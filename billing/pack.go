@@ -83,8 +83,8 @@ func join(a, b ledger.Step) ledger.Step {
 	return a
 }
 
-// blockBytes bounds a block by the same guess: a store takes it as one value, of at
-// most 16 MiB. It is a variable so that tests can make blocks small.
+// blockBytes bounds a block by the same guess: a store takes it in one or two values,
+// of at most 16 MiB. It is a variable so that tests can make blocks small.
 var blockBytes = 8 << 20
 
 // fits refuses what makes a block too large for the store: it could never be
@@ -106,13 +106,27 @@ func (b *block) fits(next *account.Account) error {
 		Text: "the ledger has no room for more keys, packages and terms beside those of the accounts opened with it: revoke keys that are not used"}
 }
 
-// value is what most things take.
-const value = 64
+// value is what most things take, part what does in an account.
+const value, part = 64, 32
 
 func sizeOfAccount(a *account.Account) int {
-	size := 3*value + len(a.Usage)*value + (len(a.Packages)+len(a.Subscriptions)+len(a.Instances)+len(a.Rows))*2*value
-	for _, k := range a.Keys {
-		size += 2*value + len(k.ID) + len(k.Instance) + len(k.Label)
+	size := 3*part + len(a.ID) + len(a.Customer) + len(a.Usage)*part
+	for i := range a.Packages {
+		size += 2*part + len(a.Packages[i].Offer)
+	}
+	for i := range a.Subscriptions {
+		s := &a.Subscriptions[i]
+		size += 2*part + len(s.Instance) + len(s.Service) + len(s.Row)
+	}
+	for i := range a.Instances {
+		size += 2*part + len(a.Instances[i].Name)
+	}
+	for i := range a.Rows {
+		size += 2*part + len(a.Rows[i].ID) + len(a.Rows[i].Service)
+	}
+	for i := range a.Keys {
+		k := &a.Keys[i]
+		size += 3*part + len(k.ID) + len(k.Instance) + len(k.Label)
 	}
 	return size
 }

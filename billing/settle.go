@@ -239,17 +239,19 @@ func (p *sealedPeriod) concerns(e *Engine, yield func(block uint32)) {
 
 // settleBlock debits a block's counts of a period, and closes its statements
 // where a month ends: all its accounts or none.
-func (e *Engine) settleBlock(b *block, p *sealedPeriod) error {
+func (e *Engine) settleBlock(b *block, p *sealedPeriod) (err error) {
 	c := e.changeOf(b)
 	if p.file != nil {
-		if err := e.debit(c, p, p.file.Block(b.number)); err != nil {
-			return err
-		}
+		err = e.debit(c, p, p.file.Block(b.number))
 	}
-	if p.closesMonth(e) {
-		if err := c.closeMonths(p.period.End); err != nil {
-			return err
+	if err == nil && p.closesMonth(e) {
+		err = c.closeMonths(p.period.End)
+	}
+	if err != nil {
+		if b.own() { // and half changed
+			b.forget()
 		}
+		return err
 	}
 	c.commit(p.seq)
 	failpoint.Hit("settle/block")
@@ -264,24 +266,29 @@ func (e *Engine) debit(c *change, p *sealedPeriod, counts []account.Count) error
 	hour := ledger.BlockHour{Block: c.block.number, Start: p.period.Start, Length: p.period.End - p.period.Start, Input: p.seq,
 		Charges: make([]account.Charge, 0, len(counts))}
 	rates, env := e.rates(p.period.Start), p.env(e, p.period.End)
-	clones := account.NewCloner(c.block.counted(counts))
+	clone := c.block.cloner(counts)
 	for counts := range perAccount(counts) {
-		number := counts[0].Account
-		a := &account.Account{ID: "(nobody)"}
-		if number != 0 {
-			old := c.block.account(number)
-			if old == nil {
-				return fmt.Errorf("period at %d: the sealed file counts calls of account %d, which does not exist", p.period.Start, number)
+		if counts[0].Account == 0 {
+			nobody := &account.Account{ID: "(nobody)"}
+			charges, _, err := nobody.SettleTo(hour.Charges, p.period, counts, rates, env)
+			if err != nil {
+				return err
 			}
-			a = clones.Clone(old)
+			hour.Charges = charges
+			continue
 		}
+		a := c.block.account(counts[0].Account)
+		if a == nil {
+			return fmt.Errorf("period at %d: the sealed file counts calls of account %d, which does not exist", p.period.Start, counts[0].Account)
+		}
+		before := marksOf(a)
+		a = clone(a)
 		charges, effects, err := a.SettleTo(hour.Charges, p.period, counts, rates, env)
 		if err != nil {
 			return err
 		}
-		if hour.Charges = charges; number != 0 {
-			c.add(a, effects)
-		}
+		hour.Charges = charges
+		c.add(before, a, effects)
 	}
 	c.step.Hours = append(c.step.Hours, hour)
 	p.results.Store(hour.Block, hashCharges(hour))
@@ -304,13 +311,17 @@ func perAccount(counts []account.Count) iter.Seq[[]account.Count] {
 	}
 }
 
-// counted returns the block's accounts that sorted counts name.
-func (b *block) counted(counts []account.Count) []*account.Account {
+// cloner copies the block's accounts that sorted counts name. Those of a block that
+// was read just now are nobody else's and need no copy.
+func (b *block) cloner(counts []account.Count) func(*account.Account) *account.Account {
+	if b.own() {
+		return func(a *account.Account) *account.Account { return a }
+	}
 	accounts := make([]*account.Account, 0, ledger.BlockSize)
 	for counts := range perAccount(counts) {
 		if a := b.account(counts[0].Account); a != nil {
 			accounts = append(accounts, a)
 		}
 	}
-	return accounts
+	return account.NewCloner(accounts).Clone
 }

@@ -33,13 +33,18 @@ func (s *Store) end(txn *badger.Txn) {
 
 // lookup copies a value out of the database, or ledger.ErrNotFound.
 func lookup(txn *badger.Txn, key []byte) (value []byte, err error) {
+	return lookupInto(txn, key, nil)
+}
+
+// lookupInto is lookup with a buffer to use, if it is large enough.
+func lookupInto(txn *badger.Txn, key, buffer []byte) (value []byte, err error) {
 	defer caught(&err)
 	item, err := txn.Get(key)
 	if errors.Is(err, badger.ErrKeyNotFound) {
 		return nil, ledger.ErrNotFound
 	}
 	if err == nil {
-		value, err = item.ValueCopy(nil)
+		value, err = item.ValueCopy(buffer)
 	}
 	if err != nil {
 		return nil, unreadable(err)

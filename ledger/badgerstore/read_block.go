@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -27,18 +28,31 @@ func (s *Store) Block(number uint32) (ledger.Block, error) {
 	return b, err
 }
 
+// parts are the two values of a block. A decoded block keeps nothing of them, so
+// that the next one may have their memory.
+type parts struct{ state, terms []byte }
+
+var partsPool = sync.Pool{New: func() any { return new(parts) }}
+
 // blockIn reads a block inside a read. One never committed is empty.
 func blockIn(txn *badger.Txn, number uint32) (ledger.Block, error) {
-	value, err := lookup(txn, blockKey(number))
+	p := partsPool.Get().(*parts)
+	defer partsPool.Put(p)
+	value, err := lookupInto(txn, blockKey(number), p.state)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return ledger.Block{Number: number}, nil
 	}
 	if err != nil {
 		return ledger.Block{}, err
 	}
-	terms, err := lookup(txn, termsKey(number))
-	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+	p.state = value
+	terms, err := lookupInto(txn, termsKey(number), p.terms)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+	case err != nil:
 		return ledger.Block{}, err
+	default:
+		p.terms = terms
 	}
 	return ledger.DecodeBlock(number, value, terms)
 }

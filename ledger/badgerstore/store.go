@@ -197,7 +197,6 @@ func badgerOptions(cfg Config) badger.Options {
 		WithValueLogFileSize(valueLog).
 		WithCompression(options.None).
 		WithBlockCacheSize(0).
-		WithBaseLevelSize(1 << 30).
 		WithNumCompactors(2).
 		WithChecksumVerificationMode(options.NoVerification).
 		WithMetricsEnabled(false).
