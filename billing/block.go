@@ -19,9 +19,9 @@ type block struct {
 	parts    []ledger.Step // cut before that, each with the block as it stood then
 	flushing []ledger.Step // images that the last flush took, while they may not be in the ledger
 	dirty    bool
-	fresh    bool // read since it was locked: nobody else has seen its accounts
+	fresh    bool // read for who has it locked, or locks it next: nobody has seen its accounts
 
-	users int // under the cache's lock
+	users int // under the cache's lock; a flush is one until the ledger has what it took
 }
 
 // blockCache keeps the blocks in use and those not yet flushed.
@@ -38,6 +38,16 @@ var keepBlocks, flushBlocks = 256, 64
 // lock returns a block, loaded and locked, with every appended period applied.
 // It is the caller's until unlock.
 func (c *blockCache) lock(number uint32) (*block, error) {
+	b := c.take(number)
+	if err := c.ready(b); err != nil {
+		c.unlock(b)
+		return nil, err
+	}
+	return b, nil
+}
+
+// take returns a block locked, as it is.
+func (c *blockCache) take(number uint32) *block {
 	c.mu.Lock()
 	if c.blocks == nil {
 		c.blocks = make(map[uint32]*block)
@@ -50,11 +60,24 @@ func (c *blockCache) lock(number uint32) (*block, error) {
 	b.users++
 	c.mu.Unlock()
 	b.mu.Lock()
-	if err := c.ready(b); err != nil {
-		c.unlock(b)
-		return nil, err
+	return b
+}
+
+// put keeps a block that was read for whoever locks it next.
+func (c *blockCache) put(stored ledger.Block) {
+	b := c.take(stored.Number)
+	if !b.loaded {
+		b.load(stored)
 	}
-	return b, nil
+	b.mu.Unlock()
+	c.release([]*block{b})
+}
+
+func (b *block) load(stored ledger.Block) {
+	b.folded, b.loaded, b.fresh = stored.Folded, true, true
+	for _, a := range stored.Accounts {
+		b.accounts[a.Number%ledger.BlockSize] = a
+	}
 }
 
 func (c *blockCache) ready(b *block) error {
@@ -63,10 +86,7 @@ func (c *blockCache) ready(b *block) error {
 		if err != nil {
 			return err
 		}
-		b.folded, b.loaded, b.fresh = stored.Folded, true, true
-		for _, a := range stored.Accounts {
-			b.accounts[a.Number%ledger.BlockSize] = a
-		}
+		b.load(stored)
 	}
 	return c.engine.catchUp(b)
 }
@@ -88,6 +108,21 @@ func (b *block) own() bool { return b.fresh && !b.dirty }
 // forget makes the block be read again.
 func (b *block) forget() {
 	b.loaded, b.fresh, b.accounts = false, false, [ledger.BlockSize]*account.Account{}
+}
+
+// keep makes blocks stay in memory until release.
+func (c *blockCache) keep(b *block) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b.users++
+}
+
+func (c *blockCache) release(blocks []*block) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, b := range blocks {
+		b.users--
+	}
 }
 
 // find is a block in memory, nil where it is not.

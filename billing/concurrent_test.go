@@ -3,6 +3,7 @@ package billing
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -90,6 +91,11 @@ func TestCommandsWhileInputsAreApplied(t *testing.T) {
 type slow struct {
 	ledger.Store
 	block atomic.Pointer[func(number uint32) error]
+}
+
+// BlocksBetween leaves the blocks to be read one by one.
+func (s *slow) BlocksBetween(uint32, uint32) iter.Seq2[ledger.Block, error] {
+	return none[ledger.Block]()
 }
 
 func (s *slow) Block(number uint32) (ledger.Block, error) {

@@ -105,6 +105,7 @@ type Engine struct {
 
 	flushLock sync.Mutex
 	backlog   []ledger.Step
+	collected []*block      // whose effects are in the backlog
 	noFold    error         // why nothing is folded, while the store is opened again and after it forgot something
 	flushErr  error         // under metaLock
 	broken    chan struct{} // holds a token while something is to be opened again

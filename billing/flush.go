@@ -73,6 +73,8 @@ func (e *Engine) storeStopped() error {
 	return nil
 }
 
+// drain commits what was collected. Until all of it is in the ledger the blocks stay
+// in memory: read again, they would be older than what was told of them.
 func (e *Engine) drain() error {
 	for len(e.backlog) > 0 {
 		if err := e.Store.Commit(e.backlog[0]); err != nil {
@@ -84,6 +86,8 @@ func (e *Engine) drain() error {
 		}
 		e.backlog = e.backlog[1:]
 	}
+	e.blocks.release(e.collected)
+	e.collected = nil
 	return nil
 }
 
@@ -103,6 +107,8 @@ func (e *Engine) collect() []ledger.Step {
 		if !b.dirty {
 			continue
 		}
+		e.blocks.keep(b)
+		e.collected = append(e.collected, b)
 		for _, part := range b.takeParts() {
 			e.recent.latestOwners(part.Keys)
 			steps.add(part)

@@ -47,12 +47,8 @@ func (p *pendingInput) env(e *Engine, unix int64) account.Env {
 // many blocks hold in memory is flushed on the way.
 func (e *Engine) applyPending() error {
 	for p := e.firstPending(); p != nil; p = e.firstPending() {
-		for i, n := range slices.Sorted(maps.Keys(p.blocks)) {
-			err := e.visit(n)
-			if err == nil && i%flushBlocks == flushBlocks-1 {
-				err = e.Flush()
-			}
-			if err != nil {
+		for some := range slices.Chunk(slices.Sorted(maps.Keys(p.blocks)), flushBlocks) {
+			if err := e.applyTo(some); err != nil {
 				return err
 			}
 		}
@@ -65,6 +61,40 @@ func (e *Engine) applyPending() error {
 		}
 	}
 	return e.recordResults()
+}
+
+// applyTo visits blocks in order, and flushes them.
+func (e *Engine) applyTo(numbers []uint32) error {
+	if err := e.readAhead(numbers); err != nil {
+		return err
+	}
+	for _, n := range numbers {
+		if err := e.visit(n); err != nil {
+			return err
+		}
+	}
+	if len(numbers) < flushBlocks {
+		return nil // the last ones: others may join them
+	}
+	return e.Flush()
+}
+
+// readAhead reads blocks in one go, if there are many of them. No flush is on its way
+// meanwhile: it would make what is read the older one.
+func (e *Engine) readAhead(numbers []uint32) error {
+	first, last := numbers[0], numbers[len(numbers)-1]
+	if int(last-first) > 2*len(numbers) {
+		return nil
+	}
+	e.flushLock.Lock()
+	defer e.flushLock.Unlock()
+	for stored, err := range e.Store.BlocksBetween(first, last) {
+		if err != nil {
+			return err
+		}
+		e.blocks.put(stored)
+	}
+	return nil
 }
 
 func (e *Engine) firstPending() *pendingInput {

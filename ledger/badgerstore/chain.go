@@ -1,10 +1,12 @@
 package badgerstore
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -87,17 +89,17 @@ func (c chain) next(txn *badger.Txn) (chain, error) {
 }
 
 // readChain finds out what the ledger must add up to, and whether it does, and
-// the Folded of each block. One that an older release wrote begins to be counted.
-func readChain(db *badger.DB) (chain, map[uint32]uint64, error) {
+// what is held of each block. One that an older release wrote begins to be counted.
+func readChain(db *badger.DB) (chain, map[uint32]held, error) {
 	txn := db.NewTransaction(false)
 	defer txn.Discard()
-	have, folded, err := sums(txn)
+	have, blocks, err := sums(txn)
 	if err != nil {
 		return chain{}, nil, err
 	}
 	want, err := wanted(txn)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return have, folded, numbered(txn, chain{})
+		return have, blocks, numbered(txn, chain{})
 	}
 	if err == nil {
 		err = numbered(txn, want)
@@ -110,7 +112,7 @@ func readChain(db *badger.DB) (chain, map[uint32]uint64, error) {
 		return chain{}, nil, fmt.Errorf("%w: after commit %d it must have %d blocks (folded %d), %d price books and meta %08x, and has %d (%d), %d and %08x: values were lost or are old",
 			ledger.ErrDamaged, want.commits, want.blocks, want.folded, want.books, want.meta, have.blocks, have.folded, have.books, have.meta)
 	}
-	return want, folded, nil
+	return want, blocks, nil
 }
 
 // wanted is what the ledger must add up to, or ledger.ErrNotFound.
@@ -122,10 +124,16 @@ func wanted(txn *badger.Txn) (chain, error) {
 	return decodeChain(value)
 }
 
+// held is what is known of a block in the database.
+type held struct {
+	folded uint64
+	terms  [sha256.Size]byte // of the value
+}
+
 // sums adds up what is there, and checks every block.
-func sums(txn *badger.Txn) (c chain, folded map[uint32]uint64, err error) {
-	folded = map[uint32]uint64{}
-	for v, err := range blockValues(txn) {
+func sums(txn *badger.Txn) (c chain, blocks map[uint32]held, err error) {
+	blocks = map[uint32]held{}
+	for v, err := range blockValues(txn, 0, math.MaxUint32) {
 		if err != nil {
 			return c, nil, err
 		}
@@ -133,7 +141,7 @@ func sums(txn *badger.Txn) (c chain, folded map[uint32]uint64, err error) {
 		if err != nil {
 			return c, nil, err
 		}
-		folded[v.number] = n
+		blocks[v.number] = held{n, sha256.Sum256(v.terms)}
 		c.blocks, c.folded = c.blocks+1, c.folded+n
 	}
 	for _, err := range scanIn(txn, firstBook, lastBook, func(k, _ []byte) (uint64, error) { return number64(k), nil }) {
@@ -144,10 +152,10 @@ func sums(txn *badger.Txn) (c chain, folded map[uint32]uint64, err error) {
 	}
 	meta, err := lookup(txn, metaKey)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return c, folded, nil
+		return c, blocks, nil
 	}
 	c.meta = checkOfValue(meta)
-	return c, folded, err
+	return c, blocks, err
 }
 
 // numbered looks for the numbers of the newest commits: each slot must have the

@@ -1,6 +1,7 @@
 package badgerstore
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -32,7 +33,7 @@ func (s *Store) transact(write func(*writer)) error {
 	txn := s.db.NewTransaction(true)
 	defer txn.Discard()
 	w := &s.writer
-	w.begin(txn, s.chain, s.folded)
+	w.begin(txn, s.chain, s.blocks)
 	defer func() { w.txn = nil }()
 	write(w)
 	next, err := w.end()
@@ -44,7 +45,7 @@ func (s *Store) transact(write func(*writer)) error {
 		return err
 	}
 	s.chain = next
-	maps.Copy(s.folded, w.newer)
+	maps.Copy(s.blocks, w.newer)
 	return nil
 }
 
@@ -155,9 +156,9 @@ func (w *writer) more(step ledger.Step) {
 // after the last of its entries only, and there are no subscribers.
 type writer struct {
 	txn    *badger.Txn
-	chain  chain             // what the ledger adds up to with what was written
-	folded map[uint32]uint64 // of each block, before
-	newer  map[uint32]uint64 // of the blocks that were written
+	chain  chain           // what the ledger adds up to with what was written
+	blocks map[uint32]held // before
+	newer  map[uint32]held // of those that were written
 	b      []byte
 	terms  []byte // of a block, before it is known whether they are written
 	err    error  // the first one; nothing is written after it
@@ -167,8 +168,8 @@ type writer struct {
 // all need.
 const keptBuffer = 4 << 20
 
-func (w *writer) begin(txn *badger.Txn, c chain, folded map[uint32]uint64) {
-	next := writer{txn: txn, chain: c, folded: folded, newer: w.newer}
+func (w *writer) begin(txn *badger.Txn, c chain, blocks map[uint32]held) {
+	next := writer{txn: txn, chain: c, blocks: blocks, newer: w.newer}
 	if cap(w.b) <= keptBuffer {
 		next.b = w.b[:0]
 	}
@@ -176,7 +177,7 @@ func (w *writer) begin(txn *badger.Txn, c chain, folded map[uint32]uint64) {
 		next.terms = w.terms
 	}
 	if next.newer == nil {
-		next.newer = map[uint32]uint64{}
+		next.newer = map[uint32]held{}
 	}
 	clear(next.newer)
 	*w = next
@@ -217,12 +218,12 @@ func (w *writer) book(b ledger.PriceBook) {
 	w.set(key, ledger.AppendBook(w.b, b))
 }
 
-// block refuses to go back. The terms are written only where a byte of them is
-// another: they are to be exactly what the state names.
+// block refuses to go back. The terms are written only where they are others: most
+// hours change none, and they are the most of a block.
 func (w *writer) block(b ledger.Block) {
-	folded, there := w.newer[b.Number]
+	was, there := w.newer[b.Number]
 	if !there {
-		folded, there = w.folded[b.Number]
+		was, there = w.blocks[b.Number]
 	}
 	if !there {
 		w.chain.blocks++
@@ -230,20 +231,17 @@ func (w *writer) block(b ledger.Block) {
 	if w.err != nil {
 		return
 	}
-	if b.Folded < folded {
-		w.err = fmt.Errorf("%w: block %d has folded input %d, the step is of %d", ledger.ErrStale, b.Number, folded, b.Folded)
+	if b.Folded < was.folded {
+		w.err = fmt.Errorf("%w: block %d has folded input %d, the step is of %d", ledger.ErrStale, b.Number, was.folded, b.Folded)
 		return
 	}
-	w.newer[b.Number] = b.Folded
-	w.chain.folded += b.Folded - folded
 	var state []byte
 	state, w.terms = ledger.AppendBlockParts(w.b, w.terms[:0], b)
 	w.set(blockKey(b.Number), state)
-	key := termsKey(b.Number)
-	same, err := holds(w.txn, key, w.terms)
-	if err != nil {
-		w.err = err
-	} else if !same {
-		w.set(key, append(w.b, w.terms...))
+	is := held{b.Folded, sha256.Sum256(w.terms)}
+	if !there || is.terms != was.terms {
+		w.set(termsKey(b.Number), append(w.b, w.terms...))
 	}
+	w.newer[b.Number] = is
+	w.chain.folded += is.folded - was.folded
 }

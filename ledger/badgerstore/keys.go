@@ -75,12 +75,8 @@ func idKey(id string) []byte { return append([]byte("n/"), id...) }
 
 func ownerKey(hash [32]byte) []byte { return append([]byte("k/"), hash[:]...) }
 
-// The first and last keys that scans stay between.
-var (
-	firstBlock, lastBlock = blockKey(0), blockKey(math.MaxUint32)
-	firstTerms, lastTerms = termsKey(0), termsKey(math.MaxUint32)
-	firstBook, lastBook   = bookKey(0), bookKey(math.MaxUint64)
-)
+// The first and last keys that a scan of price books stays between.
+var firstBook, lastBook = bookKey(0), bookKey(math.MaxUint64)
 
 // number32 and number64 read the number at the end of a key.
 func number32(key []byte) uint32 { return binary.BigEndian.Uint32(key[len(key)-4:]) }

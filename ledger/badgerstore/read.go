@@ -52,25 +52,6 @@ func lookupInto(txn *badger.Txn, key, buffer []byte) (value []byte, err error) {
 	return value, nil
 }
 
-// holds reports whether a key has this very value.
-func holds(txn *badger.Txn, key, value []byte) (same bool, err error) {
-	defer caught(&err)
-	item, err := txn.Get(key)
-	if errors.Is(err, badger.ErrKeyNotFound) {
-		return false, nil
-	}
-	if err == nil {
-		err = item.Value(func(v []byte) error {
-			same = bytes.Equal(v, value)
-			return nil
-		})
-	}
-	if err != nil {
-		return false, unreadable(err)
-	}
-	return same, nil
-}
-
 // unreadable is what Badger says of a value that it has and cannot give.
 func unreadable(err error) error { return fmt.Errorf("%w: reading it: %w", ledger.ErrDamaged, err) }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"sync"
 
 	"github.com/dgraph-io/badger/v4"
@@ -66,7 +67,29 @@ func (s *Store) Blocks() iter.Seq2[ledger.Block, error] {
 			return
 		}
 		defer s.end(txn)
-		for b, err := range decoded(blockValues(txn)) {
+		for b, err := range decoded(blockValues(txn, 0, math.MaxUint32)) {
+			s.noticed(err)
+			if !yield(b, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// BlocksBetween implements ledger.Store.
+func (s *Store) BlocksBetween(first, last uint32) iter.Seq2[ledger.Block, error] {
+	return func(yield func(ledger.Block, error) bool) {
+		txn, err := s.begin()
+		if err != nil {
+			yield(ledger.Block{}, err)
+			return
+		}
+		defer s.end(txn)
+		for v, err := range blockValues(txn, first, last) {
+			var b ledger.Block
+			if err == nil {
+				b, err = ledger.DecodeBlock(v.number, v.state, v.terms)
+			}
 			s.noticed(err)
 			if !yield(b, err) || err != nil {
 				return
@@ -82,17 +105,17 @@ type blockValue struct {
 	terms  []byte // nil where there is no such key
 }
 
-// blockValues iterates all blocks inside a read, in order. It ends after an
-// error, which terms without a state are as well.
-func blockValues(txn *badger.Txn) iter.Seq2[blockValue, error] {
+// blockValues iterates the blocks from first to last inside a read, in order. It ends
+// after an error, which terms without a state are as well.
+func blockValues(txn *badger.Txn, first, last uint32) iter.Seq2[blockValue, error] {
 	return func(yield func(blockValue, error) bool) {
-		terms := cursor{last: lastTerms}
+		terms := cursor{last: termsKey(last)}
 		defer terms.close()
-		if err := terms.open(txn, firstTerms); err != nil {
+		if err := terms.open(txn, termsKey(first)); err != nil {
 			yield(blockValue{}, err)
 			return
 		}
-		for v, err := range scanIn(txn, firstBlock, lastBlock, func(k, value []byte) (blockValue, error) {
+		for v, err := range scanIn(txn, blockKey(first), blockKey(last), func(k, value []byte) (blockValue, error) {
 			return withTerms(blockValue{number: number32(k), state: value}, &terms)
 		}) {
 			if !yield(v, err) || err != nil {

@@ -36,6 +36,6 @@ func (s *Store) Reopen() error {
 	}
 	s.gate.Lock()
 	defer s.gate.Unlock()
-	s.db, s.chain, s.folded, s.stopped = l.db, l.chain, l.folded, nil
+	s.db, s.chain, s.blocks, s.stopped = l.db, l.chain, l.blocks, nil
 	return nil
 }

@@ -71,10 +71,10 @@ type Store struct {
 	lock   *dirLock
 	commit func(*badger.Txn) error // a field, so that tests can make it fail
 
-	commits sync.Mutex        // one Commit at a time; what follows is under it
-	chain   chain             // of the newest commit
-	folded  map[uint32]uint64 // of each block, so that none goes back
-	writer  writer            // has the buffers
+	commits sync.Mutex      // one Commit at a time; what follows is under it
+	chain   chain           // of the newest commit
+	blocks  map[uint32]held // that are there, so that none goes back, and what stays is not written
+	writer  writer          // has the buffers
 
 	gate     sync.RWMutex // held for reading where a read begins, for writing where a commit ends
 	db       *badger.DB   // changes under commits and gate
@@ -138,7 +138,7 @@ func (s *Store) open() (later []tableFile, err error) {
 		return nil, err
 	}
 	l, err := load(s.cfg, s.cfg.verifyNow)
-	s.db, s.chain, s.folded = l.db, l.chain, l.folded
+	s.db, s.chain, s.blocks = l.db, l.chain, l.blocks
 	return l.later, err
 }
 
@@ -146,7 +146,7 @@ func (s *Store) open() (later []tableFile, err error) {
 type loaded struct {
 	db     *badger.DB
 	chain  chain
-	folded map[uint32]uint64
+	blocks map[uint32]held
 	later  []tableFile // that are still to be verified
 }
 
@@ -163,7 +163,7 @@ func load(cfg Config, verifyNow int64) (l loaded, err error) {
 	if l.db, err = openBadger(cfg, len(l.later) == 0); err != nil {
 		return l, err
 	}
-	if l.chain, l.folded, err = readChain(l.db); err != nil {
+	if l.chain, l.blocks, err = readChain(l.db); err != nil {
 		return loaded{}, errors.Join(err, l.db.Close())
 	}
 	return l, nil
