@@ -2,7 +2,9 @@ package billing
 
 import (
 	"maps"
+	"runtime"
 	"slices"
+	"time"
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/failpoint"
@@ -63,8 +65,10 @@ func (e *Engine) applyPending() error {
 	return e.recordResults()
 }
 
-// applyTo visits blocks in order, and flushes them.
+// applyTo visits blocks in order, flushes them, and rests for a part of the time that
+// it took: calls and commands come first.
 func (e *Engine) applyTo(numbers []uint32) error {
+	began := time.Now()
 	if err := e.readAhead(numbers); err != nil {
 		return err
 	}
@@ -72,12 +76,20 @@ func (e *Engine) applyTo(numbers []uint32) error {
 		if err := e.visit(n); err != nil {
 			return err
 		}
+		runtime.Gosched()
 	}
 	if len(numbers) < flushBlocks {
 		return nil // the last ones: others may join them
 	}
-	return e.Flush()
+	err := e.Flush()
+	if !e.recovering {
+		time.Sleep(min(time.Since(began)/5, restMax))
+	}
+	return err
 }
+
+// restMax bounds a rest on a machine, or under a debugger, that is very slow.
+const restMax = 20 * time.Millisecond
 
 // readAhead reads blocks in one go, if there are many of them. No flush is on its way
 // meanwhile: it would make what is read the older one.
@@ -93,6 +105,7 @@ func (e *Engine) readAhead(numbers []uint32) error {
 			return err
 		}
 		e.blocks.put(stored)
+		runtime.Gosched()
 	}
 	return nil
 }

@@ -53,8 +53,10 @@ func (a *Account) findCharges(operation uint16) *charges {
 }
 
 func (a *Account) addCharges(operation uint16, month uint32) *charges {
-	a.charges = &charges{next: a.charges, operation: operation, month: month}
-	return a.charges
+	c := chargesSlab.one()
+	*c = charges{next: a.charges, operation: operation, month: month}
+	a.charges = c
+	return c
 }
 
 // charged adds pay-per-use calls of a month, and returns the month they are in.

@@ -106,7 +106,8 @@ func (a *Account) openInstance(name string, id uint32, names *repeats) *instance
 		}
 		return *i
 	}
-	fresh := &instance{name: names.one(name), id: id}
+	fresh := instanceSlab.one()
+	fresh.name, fresh.id = names.one(name), id
 	if a.instance == nil {
 		a.instance = fresh
 	} else {

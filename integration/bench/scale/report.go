@@ -45,6 +45,8 @@ type curve struct {
 var curves = []curve{
 	{"rss_mib", "MiB", true, figure.AtMost(768), func(r round) float64 { return r.rss },
 		"VmRSS with mapped files, in the middle of an hour in which all accounts made 2 calls, GOMEMLIMIT=" + memoryLimit},
+	{"rss_mib_with_money_commands", "MiB", false, figure.Budget{}, func(r round) float64 { return r.rssPaid },
+		fmt.Sprintf("the same after 5 s of %d top-ups/s of random accounts, whose pages of the ledger's mapped tables count as resident", payers*topupsPerSecond)},
 	{"start_s", "s", true, figure.AtMost(3), func(r round) float64 { return r.start.Seconds() },
 		"from exec after kill -9 in that hour until Caddy confirms that it serves"},
 	{"close_s", "s", true, figure.AtMost(5), func(r round) float64 { return r.close.Seconds() },

@@ -112,6 +112,7 @@ func fill(ctx context.Context, dir string, accounts, hours int) error {
 type round struct {
 	start       time.Duration
 	rss         float64 // MiB, in the middle of the hour
+	rssPaid     float64 // the same after some top-ups of random accounts, which map more of the ledger's tables
 	close       time.Duration
 	base        []time.Duration // latencies of calls before the close, sorted
 	during      []time.Duration
@@ -140,9 +141,13 @@ func (s *site) round(ctx context.Context, accounts int, before time.Duration, se
 		return r, err
 	}
 	calls := steady(ctx, callers, callsPerSecond, seed, s.calls(accounts))
-	money := steady(ctx, payers, topupsPerSecond, seed+1, s.topups(accounts))
-	time.Sleep(before)
+	time.Sleep(before / 2)
 	if r.rss, err = s.rss(); err != nil {
+		return r, err
+	}
+	money := steady(ctx, payers, topupsPerSecond, seed+1, s.topups(accounts))
+	time.Sleep(before / 2)
+	if r.rssPaid, err = s.rss(); err != nil {
 		return r, err
 	}
 	began := time.Now()
@@ -152,7 +157,7 @@ func (s *site) round(ctx context.Context, accounts int, before time.Duration, se
 	if err := errors.Join(advanced, calls.end(), money.end()); err != nil {
 		return r, err
 	}
-	warm := began.Add(-before * 9 / 10) // caches and connections
+	warm := began.Add(-before * 4 / 10) // caches and connections
 	r.base, r.during = calls.between(warm, began), calls.between(began, ended)
 	r.moneyBase, r.moneyDuring = money.between(warm, began), money.between(began, ended)
 	return r, s.reconcile(ctx, accounts, len(calls.samples))
