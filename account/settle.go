@@ -29,7 +29,7 @@ type Rates func(operation uint16) (*pricebook.Operation, bool)
 // The counts are the account's own, in order, each line once. What was due
 // before the period's end has happened then, and what is due at it has not
 // (D13). An error (no price, or a sum out of range) leaves the account void:
-// settle a Clone.
+// settle a Clone, or what can be read again.
 func (a *Account) Settle(p Period, counts []Count, rates Rates, e Env) ([]Charge, Effects, error) {
 	return a.SettleTo(make([]Charge, 0, len(counts)+1), p, counts, rates, e)
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // block is a block of accounts in memory, ahead of the ledger by what its step
-// holds. Accounts are replaced, never changed, so a flush can copy pointers.
+// holds. Accounts are replaced, never changed, so a flush can copy pointers; but
+// for those of a fresh block.
 type block struct {
 	mu       sync.Mutex
 	number   uint32

@@ -72,3 +72,71 @@ func TestBlocksStayWhileTheLedgerDoesNotFollow(t *testing.T) {
 	}
 	r.survives(t)
 }
+
+// TestStartOnAFullDiskWithAPeriod: a period in the journal's tail that concerns more
+// blocks than are flushed at once stays in memory, as everything else does.
+func TestStartOnAFullDiskWithAPeriod(t *testing.T) {
+	few(t, 2)
+	keepBlocks = 256
+	r := openRig(t, t.TempDir(), november)
+	r.createMany(t, 200) // four blocks, more than flushBlocks
+	if err := r.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	var counts []account.Count
+	for n := range uint32(200) {
+		counts = append(counts, payPerUse(n+1, 100))
+	}
+	g := r.gated()
+	g.set(func(ledger.Step) error { return ledger.ErrNoSpace })
+	if err := r.Settle(november.Unix(), hour, counts); err != nil {
+		t.Fatal(err) // it was journalled before the disk was full
+	}
+	r.crash(t)
+	r.openFiles(t)
+	g = &gate{Store: r.store}
+	g.set(func(ledger.Step) error { return ledger.ErrNoSpace })
+	config := r.Config
+	config.Store, config.Journal = g, r.log
+	e, err := Open(config)
+	if err != nil {
+		t.Fatalf("the start fails: %v", err)
+	}
+	r.Engine = e
+	g.commit.Store(nil)
+	r.mended(t)
+	r.close(t)
+}
+
+// TestCapInDoubt: the block of an account in doubt may leave memory before it is known
+// whether its command happened. The cap that was told of is taken back all the same
+// (D30).
+func TestCapInDoubtOfAnEvictedBlock(t *testing.T) {
+	quickly(t)
+	few(t, 1)
+	keepBlocks = 0
+	told := newListener()
+	r := &rig{dir: t.TempDir(), config: book, now: november.UnixNano(), watcher: told}
+	r.open(t)
+	defer r.close(t)
+	r.must(t, "a", &account.CreateAccount{CreditLimit: "100.00"})
+	r.must(t, "a", &account.Subscribe{Instance: "i", Row: "large", Months: 1})
+	if err := r.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	r.disk.lasts.Store(true)
+	r.disk.fail("write")
+	if _, err := r.Do(Request{Account: "a", Command: &account.ChangeSubscription{Instance: "i", Row: "small"}}); err == nil {
+		t.Fatal("accepted")
+	}
+	told.mu.Lock()
+	told.accounts[1] = nil
+	told.mu.Unlock()
+	r.disk.place.Store(nil)
+	r.mended(t)
+	told.mu.Lock()
+	defer told.mu.Unlock()
+	if told.accounts[1] == nil {
+		t.Errorf("the watcher keeps the cap of a change that never happened")
+	}
+}

@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"errors"
 	"maps"
 	"runtime"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/failpoint"
+	"github.com/tallygate/tallygate/ledger"
 )
 
 // pendingInput is an input for many blocks that is in the journal and not in
@@ -81,11 +83,13 @@ func (e *Engine) applyTo(numbers []uint32) error {
 	if len(numbers) < flushBlocks {
 		return nil // the last ones: others may join them
 	}
-	err := e.Flush()
+	if err := e.Flush(); err != nil && !errors.Is(err, ledger.ErrNoSpace) { // on a full disk it stays in memory
+		return err
+	}
 	if !e.recovering {
 		time.Sleep(min(time.Since(began)/5, restMax))
 	}
-	return err
+	return nil
 }
 
 // restMax bounds a rest on a machine, or under a debugger, that is very slow.

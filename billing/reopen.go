@@ -134,7 +134,9 @@ func (e *Engine) takeUpTail() (taken int, books bool, err error) {
 		failpoint.Hit("reopen/taken-up")
 		taken, books = taken+1, books || rec.Kind == inputPriceBook
 	}
-	e.restoreDoubtful()
+	if err := e.restoreDoubtful(); err != nil {
+		return taken, books, err
+	}
 	e.metaLock.Lock()
 	defer e.metaLock.Unlock()
 	e.journalErr = nil
@@ -176,15 +178,19 @@ func (e *Engine) doubt(number uint32) {
 
 // restoreDoubtful tells the watcher how the accounts in doubt are. The caller
 // holds inputs for writing, so that their blocks are nobody else's.
-func (e *Engine) restoreDoubtful() {
+func (e *Engine) restoreDoubtful() error {
 	for _, number := range e.doubtful {
-		b := e.blocks.find(ledger.BlockOf(number))
-		if b == nil || b.account(number) == nil || e.Watcher == nil {
-			continue
+		b, err := e.blocks.lock(ledger.BlockOf(number))
+		if err != nil {
+			return err
 		}
-		e.Watcher.AccountChanged(b.account(number))
+		if a := b.account(number); a != nil && e.Watcher != nil {
+			e.Watcher.AccountChanged(a)
+		}
+		e.blocks.unlock(b)
 	}
 	e.doubtful = nil
+	return nil
 }
 
 // reopenStore opens the store again where a commit on it had an unknown outcome.

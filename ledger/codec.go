@@ -194,7 +194,9 @@ func (c *coder) instant(v, last *int64) {
 	}
 	since := *v - *last
 	signed(c, &since)
-	*v = *last + since // wraps there and back
+	if c.decoding {
+		*v = *last + since // wraps there and back
+	}
 	*last = *v
 }
 
@@ -207,7 +209,9 @@ func (c *coder) besides(v *uint64, other uint64) {
 	}
 	rest := *v - other
 	c.uint(&rest)
-	*v = other + rest // wraps there and back
+	if c.decoding {
+		*v = other + rest // wraps there and back
+	}
 }
 
 // flags visits up to 7 truths in one byte.

@@ -1,6 +1,9 @@
 package meter
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // KeyKind says where a key may come from, so that something public (an access
 // key id) never passes as a secret.
@@ -72,7 +75,7 @@ func (a *Account) bind(instance string) binding {
 	n := slices.Index(more.names, instance)
 	if n < 0 {
 		n = len(more.names)
-		more.names = append(more.names, instance)
+		more.names = append(more.names, strings.Clone(instance))
 	}
 	return byName | binding(n+1)
 }

@@ -2,6 +2,7 @@ package meter
 
 import (
 	"hash/maphash"
+	"strings"
 	"sync"
 )
 
@@ -21,7 +22,7 @@ func (r *repeats) one(s string) string {
 	defer r.lock.Unlock()
 	known := &r.recent[maphash.String(repeatSeed, s)%uint64(len(r.recent))]
 	if *known != s {
-		*known = s
+		*known = strings.Clone(s) // or it would keep the texts that it was read with
 	}
 	return *known
 }
