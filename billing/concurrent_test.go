@@ -196,9 +196,9 @@ func TestNobodyWaitsForAllBlocks(t *testing.T) {
 
 // few keeps few idle blocks in memory.
 func few(t *testing.T, blocks int) {
-	kept, flushed := keepBlocks, flushBlocks
-	keepBlocks, flushBlocks = blocks, blocks
-	t.Cleanup(func() { keepBlocks, flushBlocks = kept, flushed })
+	kept, flushed, folded := keepBlocks, flushBlocks, foldBlocks
+	keepBlocks, flushBlocks, foldBlocks = blocks, blocks, blocks
+	t.Cleanup(func() { keepBlocks, flushBlocks, foldBlocks = kept, flushed, folded })
 }
 
 // TestFewBlocksStayInMemory, however many an input is for.

@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/tallygate/tallygate/account"
@@ -89,8 +90,8 @@ func TestStartOnAFullDiskWithAPeriod(t *testing.T) {
 	}
 	g := r.gated()
 	g.set(func(ledger.Step) error { return ledger.ErrNoSpace })
-	if err := r.Settle(november.Unix(), hour, counts); err != nil {
-		t.Fatal(err) // it was journalled before the disk was full
+	if err := r.Settle(november.Unix(), hour, counts); !errors.Is(err, ledger.ErrNoSpace) {
+		t.Fatalf("a settlement on a full disk: %v", err) // it is journalled by then
 	}
 	r.crash(t)
 	r.openFiles(t)

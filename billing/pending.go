@@ -3,7 +3,6 @@ package billing
 import (
 	"errors"
 	"maps"
-	"runtime"
 	"slices"
 	"time"
 
@@ -51,8 +50,9 @@ func (p *pendingInput) env(e *Engine, unix int64) account.Env {
 // many blocks hold in memory is flushed on the way.
 func (e *Engine) applyPending() error {
 	for p := e.firstPending(); p != nil; p = e.firstPending() {
-		for some := range slices.Chunk(slices.Sorted(maps.Keys(p.blocks)), flushBlocks) {
-			if err := e.applyTo(some); err != nil {
+		at := e.blocksAtOnce()
+		for some := range slices.Chunk(slices.Sorted(maps.Keys(p.blocks)), at) {
+			if err := e.applyTo(some, len(some) == at); err != nil {
 				return err
 			}
 		}
@@ -67,9 +67,18 @@ func (e *Engine) applyPending() error {
 	return e.recordResults()
 }
 
+// blocksAtOnce is after how many blocks there is a flush. A start has nobody to be
+// kept waiting, and many inputs to fold.
+func (e *Engine) blocksAtOnce() int {
+	if e.recovering {
+		return foldBlocks
+	}
+	return flushBlocks
+}
+
 // applyTo visits blocks in order, flushes them, and rests for a part of the time that
-// it took: calls and commands come first.
-func (e *Engine) applyTo(numbers []uint32) error {
+// it took: calls and commands come first. The last ones others may join.
+func (e *Engine) applyTo(numbers []uint32, flush bool) error {
 	began := time.Now()
 	if err := e.readAhead(numbers); err != nil {
 		return err
@@ -78,18 +87,19 @@ func (e *Engine) applyTo(numbers []uint32) error {
 		if err := e.visit(n); err != nil {
 			return err
 		}
-		runtime.Gosched()
 	}
-	if len(numbers) < flushBlocks {
-		return nil // the last ones: others may join them
+	if !flush {
+		return nil
 	}
-	if err := e.Flush(); err != nil && !errors.Is(err, ledger.ErrNoSpace) { // on a full disk it stays in memory
+	err := e.Flush()
+	if e.recovering {
+		if errors.Is(err, ledger.ErrNoSpace) { // it stays in memory, as all that a start folds: see flushFolded
+			err = nil
+		}
 		return err
 	}
-	if !e.recovering {
-		time.Sleep(min(time.Since(began)/5, restMax))
-	}
-	return nil
+	time.Sleep(min(time.Since(began)/5, restMax))
+	return err
 }
 
 // restMax bounds a rest on a machine, or under a debugger, that is very slow.
@@ -109,7 +119,6 @@ func (e *Engine) readAhead(numbers []uint32) error {
 			return err
 		}
 		e.blocks.put(stored)
-		runtime.Gosched()
 	}
 	return nil
 }

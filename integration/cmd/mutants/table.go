@@ -3,8 +3,8 @@ package main
 // mutants are ways to break the gateway, and the rows that have to notice.
 var mutants = []mutant{
 	{"skip the watermark of a block", []edit{{"billing/block.go",
-		`b.folded, b.loaded = stored.Folded, true`,
-		`b.loaded = true`}},
+		`b.folded, b.loaded, b.fresh = stored.Folded, true, true`,
+		`b.loaded, b.fresh = true, true`}},
 		[]short{{row: 1, places: []string{"fold/committed@1", "fold/committed@2", "fold/committed@3"}}}},
 
 	{"add instead of set in a fold", []edit{{"ledger/badgerstore/commit.go",
@@ -153,8 +153,8 @@ var mutants = []mutant{
 		[]short{{row: 11, rounds: 1}}},
 
 	{"do not hold a package's calls", []edit{{"meter/admit.go",
-		`		a.pack(line.Ref).Left--`,
-		`		a.pack(line.Ref)`}},
+		`		a.findPackage(line.Ref).Left--`,
+		`		a.findPackage(line.Ref)`}},
 		[]short{{row: 13, rounds: 1}}},
 
 	{"let two equal commands be judged at once", []edit{{"billing/command.go",
