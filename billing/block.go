@@ -127,13 +127,6 @@ func (c *blockCache) release(blocks []*block) {
 	}
 }
 
-// find is a block in memory, nil where it is not.
-func (c *blockCache) find(number uint32) *block {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.blocks[number]
-}
-
 // all returns the blocks in memory, in no order.
 func (c *blockCache) all() []*block {
 	c.mu.Lock()
