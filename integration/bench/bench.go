@@ -6,6 +6,14 @@
 //	inprocess  the hot path, rating and the ledger's codecs without a network
 //	money      durable commands
 //	scale      a million accounts: memory, start, the close of an hour, queries
+//
+// and what several of them use:
+//
+//	figure   named numbers, their budgets, the table
+//	stats    medians, quantiles, bootstrap intervals
+//	paired   servers compared in shuffled slices; load: the clients for that
+//	subject  the gateway that is measured; origin: its upstream
+//	rig      a billing engine without a gateway; world: a ledger of many accounts
 package bench
 
 import (

@@ -185,6 +185,8 @@ func openBadger(cfg Config, merge bool) (db *badger.DB, err error) {
 	return db, err
 }
 
+// badgerOptions: one compactor for level 0 and one for the others. More of them would
+// only compete with calls for the processor, and each keeps tables in memory.
 func badgerOptions(cfg Config) badger.Options {
 	return badger.DefaultOptions(cfg.Dir).
 		WithLogger(badgerLog{cfg.Logger}).

@@ -1,12 +1,9 @@
 package datapath
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"fmt"
-	"io"
 	"net/http"
-	"time"
 )
 
 // The account of a metered gateway, and its search instance.
@@ -31,7 +28,7 @@ func (g *gateway) openAccount() error {
 			"qps": map[string]any{"search": 100_000, "delete": 100_000}, "price": "1.00"}, nil},
 		{"/" + account + "/subscriptions", map[string]any{"instance": instance, "row": "bench"}, nil},
 	} {
-		if err := g.api(http.MethodPost, "/accounts"+c.path, c.body, c.out); err != nil {
+		if err := g.running.API(context.Background(), http.MethodPost, "/accounts"+c.path, c.body, c.out); err != nil {
 			return err
 		}
 	}
@@ -66,7 +63,7 @@ func reconcile(gateways []*gateway, operation string, succeeded func(name string
 
 func (g *gateway) reconcile(operation string, succeeded int) error {
 	var u usage
-	if err := g.api(http.MethodGet, "/accounts/"+account+"/usage", nil, &u); err != nil {
+	if err := g.running.API(context.Background(), http.MethodGet, "/accounts/"+account+"/usage", nil, &u); err != nil {
 		return err
 	}
 	n := 0
@@ -80,42 +77,4 @@ func (g *gateway) reconcile(operation string, succeeded int) error {
 			g.name, succeeded, operation, n, u.NotBilled)
 	}
 	return nil
-}
-
-var admin = &http.Client{Timeout: time.Minute}
-
-// api is a call of the admin API.
-func (g *gateway) api(method, path string, body map[string]any, out any) error {
-	var sent io.Reader
-	if body != nil {
-		data, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		sent = bytes.NewReader(data)
-	}
-	req, err := http.NewRequest(method, "http://"+g.admin+"/tallygate"+path, sent)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if body != nil {
-		req.Header.Set("Idempotency-Key", "bench"+path)
-	}
-	resp, err := admin.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode >= 300 {
-		return fmt.Errorf("%s: %s: %s", path, resp.Status, answer)
-	}
-	if out == nil {
-		return nil
-	}
-	return json.Unmarshal(answer, out)
 }

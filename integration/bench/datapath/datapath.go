@@ -119,7 +119,7 @@ func stage(env bench.Env, kinds []kind, upstream string, h2 bool, play func([]*g
 	var gateways []*gateway
 	defer func() {
 		for _, g := range gateways {
-			g.process.Kill()
+			g.running.Kill()
 		}
 		if err == nil {
 			err = os.RemoveAll(dir)
@@ -173,7 +173,7 @@ func connect(gateways []*gateway, clients int, h2 bool, request load.Request) (s
 			paired.Close(sites)
 			return nil, fmt.Errorf("%s: %w", g.name, err)
 		}
-		sites = append(sites, &paired.Site{Name: g.name, PID: g.process.PID, Crowd: crowd})
+		sites = append(sites, &paired.Site{Name: g.name, PID: g.running.PID, Crowd: crowd})
 	}
 	return sites, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/tallygate/tallygate/integration/bench"
 	"github.com/tallygate/tallygate/integration/bench/figure"
 	"github.com/tallygate/tallygate/integration/bench/origin"
+	"github.com/tallygate/tallygate/integration/bench/subject"
 	"github.com/tallygate/tallygate/integration/harness"
 )
 
@@ -95,7 +96,7 @@ func TestReconcile(t *testing.T) {
 		fmt.Fprint(w, answer)
 	}))
 	defer s.Close()
-	g := &gateway{kind: kind{name: "metered", metered: true}, addresses: addresses{admin: strings.TrimPrefix(s.URL, "http://")}}
+	g := &gateway{kind: kind{name: "metered", metered: true}, running: subject.At(strings.TrimPrefix(s.URL, "http://"))}
 	seen := func(string) int { return 12 }
 	for of, good := range map[string]bool{
 		`{"lines":[{"operation":"recognition/image-tagging","settled":2,"open":3},{"operation":"recognition/image-tagging","settled":7},{"operation":"search/add","open":1}]}`: true,

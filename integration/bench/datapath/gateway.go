@@ -3,11 +3,10 @@ package datapath
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"time"
 
 	"github.com/tallygate/tallygate/integration/bench"
+	"github.com/tallygate/tallygate/integration/bench/subject"
 	"github.com/tallygate/tallygate/integration/process"
 )
 
@@ -16,11 +15,8 @@ type gateway struct {
 	kind
 	addresses
 	key     string // of its account, where it is metered
-	process *process.Process
+	running *subject.Gateway
 }
-
-// startMax bounds how long a gateway may take to serve.
-const startMax = time.Minute
 
 // shipped reads a file of the repository in whose build folder the binary lies.
 func shipped(env bench.Env, name string) (string, error) {
@@ -37,19 +33,13 @@ func start(env bench.Env, k kind, dir, upstream string, h2 bool) (*gateway, erro
 	if err := g.configure(env, dir, h2); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(env.Binary, "run", "--config", "Caddyfile", "--adapter", "caddyfile")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_CACHE_HOME="+dir)
-	cmd.Env = append(cmd.Env, k.settings.environment()...)
-	log := filepath.Join(dir, "gateway.log")
-	p, err := process.Serve(cmd, log, startMax)
-	if err != nil {
-		return nil, fmt.Errorf("starting %s: %w; see %s", k.name, err, log)
+	var err error
+	if g.running, err = subject.Start(env.Binary, dir, g.admin, k.settings.environment()...); err != nil {
+		return nil, fmt.Errorf("%s: %w", k.name, err)
 	}
-	g.process = p
 	if k.metered {
 		if err := g.openAccount(); err != nil {
-			p.Kill()
+			g.running.Kill()
 			return nil, fmt.Errorf("%s: %w", k.name, err)
 		}
 	}

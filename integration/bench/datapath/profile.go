@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -56,21 +54,11 @@ func (p plan) profiles(ctx context.Context, env bench.Env, upstream string) erro
 }
 
 func (g *gateway) profile(ctx context.Context, path string, a time.Duration) (*profile.Profile, error) {
-	url := fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", g.admin, path, int(a.Seconds()))
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	data, err := g.running.Get(ctx, fmt.Sprintf("/debug/pprof/%s?seconds=%d", path, int(a.Seconds())))
 	if err != nil {
 		return nil, err
 	}
-	resp, err := admin.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(resp.Body)
-		return nil, fmt.Errorf("profile %s: %s: %s", path, resp.Status, text)
-	}
-	return profile.Parse(resp.Body)
+	return profile.ParseData(data)
 }
 
 // Modules and packages that work for themselves: what they call is theirs.

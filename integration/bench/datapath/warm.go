@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/tallygate/tallygate/integration/bench/paired"
@@ -48,18 +47,13 @@ func warm(ctx context.Context, gateways []*gateway, sites []*paired.Site, most t
 
 // collections is how often the garbage collector ran, by Caddy's metrics.
 func (g *gateway) collections() (n int, err error) {
-	resp, err := admin.Get("http://" + g.admin + "/metrics")
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
+	text, err := g.running.Get(context.Background(), "/metrics")
 	if err != nil {
 		return 0, err
 	}
 	_, rest, found := bytes.Cut(text, []byte("\ngo_gc_duration_seconds_count "))
 	if !found {
-		return 0, fmt.Errorf("the metrics of %s do not count collections: %s", g.name, resp.Status)
+		return 0, fmt.Errorf("the metrics of %s do not count collections", g.name)
 	}
 	_, err = fmt.Sscan(string(rest), &n)
 	return n, err

@@ -16,7 +16,7 @@ import (
 	"github.com/tallygate/tallygate/integration/bench"
 	"github.com/tallygate/tallygate/integration/bench/figure"
 	"github.com/tallygate/tallygate/integration/bench/rig"
-	"github.com/tallygate/tallygate/integration/bench/sample"
+	"github.com/tallygate/tallygate/integration/bench/stats"
 	"github.com/tallygate/tallygate/web"
 )
 
@@ -48,9 +48,9 @@ func statements(ctx context.Context, env bench.Env) error {
 	}
 	method := fmt.Sprintf("GET of a closed month over HTTP on loopback, %d times: %d calls a day to %d operations, %d lines in 744 hours, 62 neighbours in its block; %d KB of JSON",
 		rounds, heavyDaily, heavyOperations, lines, size>>10)
-	env.Report.Add(figure.Figure{Name: "statement_ms_heavy", Value: sample.Median(took), Low: sample.Quantile(took, 0.05), High: sample.Quantile(took, 0.95),
+	env.Report.Add(figure.Figure{Name: "statement_ms_heavy", Value: stats.Median(took), Low: stats.Quantile(took, 0.05), High: stats.Quantile(took, 0.95),
 		Unit: "ms", Budget: figure.AtMost(50), Method: method + "; median, 5th to 95th percentile"})
-	env.Report.Add(figure.Figure{Name: "statement_p99_ms_heavy", Value: sample.Quantile(took, 0.99), Unit: "ms", Method: "the same, 99th percentile"})
+	env.Report.Add(figure.Figure{Name: "statement_p99_ms_heavy", Value: stats.Quantile(took, 0.99), Unit: "ms", Method: "the same, 99th percentile"})
 	return nil
 }
 

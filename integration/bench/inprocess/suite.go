@@ -14,7 +14,7 @@ import (
 
 	"github.com/tallygate/tallygate/integration/bench"
 	"github.com/tallygate/tallygate/integration/bench/figure"
-	"github.com/tallygate/tallygate/integration/bench/sample"
+	"github.com/tallygate/tallygate/integration/bench/stats"
 )
 
 // tags are those the product is built with.
@@ -153,7 +153,7 @@ func (r results) report(report *figure.Report, list []wanted, rounds int) error 
 		if err != nil {
 			return err
 		}
-		report.Add(figure.Figure{Name: w.name, Value: sample.Median(values), Unit: w.shown, Low: slices.Min(values), High: slices.Max(values),
+		report.Add(figure.Figure{Name: w.name, Value: stats.Median(values), Unit: w.shown, Low: slices.Min(values), High: slices.Max(values),
 			Budget: w.budget, Method: fmt.Sprintf("%s (median, least and greatest of %d rounds)", w.method, rounds)})
 	}
 	one, err := r.of("AdmitSettleParallel/goroutines=1", "ns/op")
@@ -169,7 +169,7 @@ func (r results) report(report *figure.Report, list []wanted, rounds int) error 
 		for i := range ratios {
 			ratios[i] = one[i] / two[i]
 		}
-		report.Add(figure.Figure{Name: "admit_settle_two_vs_one_" + name, Value: sample.Median(ratios), Low: slices.Min(ratios), High: slices.Max(ratios),
+		report.Add(figure.Figure{Name: "admit_settle_two_vs_one_" + name, Value: stats.Median(ratios), Low: slices.Min(ratios), High: slices.Max(ratios),
 			Method: "calls a second of two goroutines ÷ of one, round by round; 2 is all that two cores can give"})
 	}
 	return nil

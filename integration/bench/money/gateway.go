@@ -1,31 +1,26 @@
 package money
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tallygate/tallygate/integration/bench/rig"
+	"github.com/tallygate/tallygate/integration/bench/subject"
 	"github.com/tallygate/tallygate/integration/process"
 )
 
 // gateway is the real binary, asked over its admin API.
 type gateway struct {
-	process  *process.Process
-	url      string
-	client   *http.Client
+	running  *subject.Gateway
 	accounts int
-	next     atomic.Uint64 // idempotency keys
 }
 
 const caddyfile = `{
@@ -57,26 +52,20 @@ func startGateway(binary, dir string, accounts int) (*gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := filepath.Join(dir, "Caddyfile")
 	err = errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "prices.yaml"), rig.Prices, 0o644),
-		os.WriteFile(config, fmt.Appendf(nil, caddyfile, admin, dir, site), 0o644))
+		os.WriteFile(filepath.Join(dir, "Caddyfile"), fmt.Appendf(nil, caddyfile, admin, dir, site), 0o644))
 	if err != nil {
 		return nil, err
 	}
-	command := exec.Command(binary, "run", "--config", config, "--adapter", "caddyfile")
-	command.Dir = dir
-	command.Env = append(os.Environ(), "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir)
-	log := filepath.Join(dir, "log")
-	p, err := process.Serve(command, log, time.Minute)
+	running, err := subject.Start(binary, dir, admin)
 	if err != nil {
-		return nil, fmt.Errorf("%w; its log is %s", err, log)
+		return nil, err
 	}
-	g := &gateway{process: p, url: "http://" + admin + "/tallygate/accounts", accounts: accounts,
-		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: clientsMax}}}
+	g := &gateway{running, accounts}
 	var all errgroup.Group
 	all.SetLimit(clientsMax)
 	for i := range accounts {
-		all.Go(func() error { return g.post("", fmt.Sprintf(`{"account":%q}`, rig.ID(i))) })
+		all.Go(func() error { return g.post("", map[string]string{"account": rig.ID(i)}) })
 	}
 	if err := all.Wait(); err != nil {
 		return nil, errors.Join(err, g.stop())
@@ -85,31 +74,14 @@ func startGateway(binary, dir string, accounts int) (*gateway, error) {
 }
 
 func (g *gateway) stop() error {
-	g.client.CloseIdleConnections()
-	return g.process.Stop(time.Minute)
+	return g.running.Stop(time.Minute)
 }
 
 // topUp tops up an account at random.
 func (g *gateway) topUp(random *rand.Rand) error {
-	return g.post("/"+rig.ID(random.IntN(g.accounts))+"/topups", `{"amount":"1.00","reference":"wire 4711"}`)
+	return g.post("/"+rig.ID(random.IntN(g.accounts))+"/topups", map[string]string{"amount": "1.00", "reference": "wire 4711"})
 }
 
-// post sends a command, under a key of its own.
-func (g *gateway) post(path, body string) error {
-	request, err := http.NewRequest(http.MethodPost, g.url+path, strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Idempotency-Key", fmt.Sprintf("bench-%d", g.next.Add(1)))
-	response, err := g.client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusCreated {
-		err = fmt.Errorf("%s: %s: %s", path, response.Status, answer)
-	}
-	return err
+func (g *gateway) post(path string, in any) error {
+	return g.running.API(context.Background(), http.MethodPost, "/accounts"+path, in, nil)
 }

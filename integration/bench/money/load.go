@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tallygate/tallygate/integration/bench/sample"
+	"github.com/tallygate/tallygate/integration/bench/stats"
 )
 
 // contender is a way to do durable commands with so many clients at once.
@@ -55,7 +55,7 @@ func (c *contender) slice(ctx context.Context, length time.Duration, random *ran
 }
 
 // p99 is in milliseconds.
-func (c *contender) p99() float64 { return float64(sample.Quantile(c.times, 0.99)) / 1e6 }
+func (c *contender) p99() float64 { return float64(stats.Quantile(c.times, 0.99)) / 1e6 }
 
 // compete gives the contenders a slice each, in another order in each round.
 func compete(ctx context.Context, all []*contender, rounds int, length time.Duration, random *rand.Rand) error {

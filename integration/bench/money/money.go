@@ -16,7 +16,7 @@ import (
 	"github.com/tallygate/tallygate/integration/bench"
 	"github.com/tallygate/tallygate/integration/bench/figure"
 	"github.com/tallygate/tallygate/integration/bench/rig"
-	"github.com/tallygate/tallygate/integration/bench/sample"
+	"github.com/tallygate/tallygate/integration/bench/stats"
 )
 
 // Part is this part of the benchmark.
@@ -72,7 +72,7 @@ func measure(ctx context.Context, env bench.Env, s size) (err error) {
 	if err := compete(ctx, all, s.rounds, s.slice, random); err != nil {
 		return err
 	}
-	report(env.Report, engine, badger, http, s, random)
+	report(env.Report, engine, badger, http, s, env.Seed)
 	return nil
 }
 
@@ -91,11 +91,11 @@ func byEngine(r *rig.Rig, accounts int) (list []*contender) {
 }
 
 // report adds the figures; http may be nil.
-func report(to *figure.Report, engine []*contender, badger, http *contender, s size, random *rand.Rand) {
+func report(to *figure.Report, engine []*contender, badger, http *contender, s size, seed uint64) {
 	how := fmt.Sprintf("%d accounts at random, %d slices of %s in shuffled rounds", s.accounts, s.rounds, s.slice)
 	rate := func(name string, c *contender, method string) {
-		low, high := sample.Interval(c.rates, random)
-		to.Add(figure.Figure{Name: name, Value: sample.Median(c.rates), Low: low, High: high, Unit: "/s", Method: method + "; " + how})
+		median, low, high := stats.MedianInterval(c.rates, seed)
+		to.Add(figure.Figure{Name: name, Value: median, Low: low, High: high, Unit: "/s", Method: method + "; " + how})
 	}
 	for _, c := range engine {
 		rate("money_commands_per_s_"+c.name, c, c.name+" clients top up through the engine: journalled, answered, folded into the ledger")
@@ -108,7 +108,7 @@ func report(to *figure.Report, engine []*contender, badger, http *contender, s s
 		to.Add(figure.Figure{Name: "money_command_http_p99_ms_64", Value: http.p99(), Unit: "ms", Method: "99th percentile of their answers"})
 	}
 	ratio := ratios(engine[len(engine)-1], badger)
-	low, high := sample.Interval(ratio, random)
-	to.Add(figure.Figure{Name: "money_commands_vs_badger_64", Value: sample.Median(ratio), Low: low, High: high, Budget: figure.AtLeast(5),
+	median, low, high := stats.MedianInterval(ratio, seed)
+	to.Add(figure.Figure{Name: "money_commands_vs_badger_64", Value: median, Low: low, High: high, Budget: figure.AtLeast(5),
 		Method: "money_commands_per_s_64 ÷ badger_commits_per_s_64, round by round"})
 }

@@ -12,7 +12,7 @@ import (
 // reconcile settles the rest of the traffic, and holds what the sealed files say
 // against what was called: a fast gateway that counts wrong is worth nothing.
 func (s *site) reconcile(ctx context.Context, accounts, calls int) error {
-	if err := s.api(ctx, http.MethodPost, "/settle", struct{}{}, nil); err != nil {
+	if err := s.gateway.API(ctx, http.MethodPost, "/settle", struct{}{}, nil); err != nil {
 		return err
 	}
 	billed, err := s.sealed()

@@ -114,7 +114,7 @@ type round struct {
 	rss         float64 // MiB, in the middle of the hour
 	rssPaid     float64 // the same after some top-ups of random accounts, which map more of the ledger's tables
 	close       time.Duration
-	base        []time.Duration // latencies of calls before the close, sorted
+	base        []time.Duration // latencies of calls before the close
 	during      []time.Duration
 	moneyBase   []time.Duration // of commands
 	moneyDuring []time.Duration
@@ -151,7 +151,7 @@ func (s *site) round(ctx context.Context, accounts int, before time.Duration, se
 		return r, err
 	}
 	began := time.Now()
-	advanced := s.api(ctx, http.MethodPost, "/clock/advance", map[string]time.Time{"to": now.Truncate(time.Hour).Add(time.Hour)}, nil)
+	advanced := s.gateway.API(ctx, http.MethodPost, "/clock/advance", map[string]time.Time{"to": now.Truncate(time.Hour).Add(time.Hour)}, nil)
 	ended := time.Now()
 	r.close = ended.Sub(began)
 	if err := errors.Join(advanced, calls.end(), money.end()); err != nil {

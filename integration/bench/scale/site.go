@@ -1,22 +1,18 @@
 package scale
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tallygate/tallygate/integration/bench/origin"
+	"github.com/tallygate/tallygate/integration/bench/subject"
 	"github.com/tallygate/tallygate/integration/bench/world"
 	"github.com/tallygate/tallygate/integration/process"
 )
@@ -25,9 +21,8 @@ import (
 type site struct {
 	dir, binary string
 	http, admin string
-	process     *process.Process
-	billed      uint64       // calls that reconcile has seen
-	client      *http.Client // of the admin API
+	gateway     *subject.Gateway // while it runs
+	billed      uint64           // calls that reconcile has seen
 }
 
 // memoryLimit is what a gateway of a million accounts is to be given: with what the
@@ -64,7 +59,7 @@ http://%s {
 `
 
 func newSite(dir, binary, upstream string) (*site, error) {
-	s := &site{dir: dir, binary: binary, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}}
+	s := &site{dir: dir, binary: binary}
 	var err error
 	if s.http, err = process.FreeAddress(); err != nil {
 		return nil, err
@@ -86,68 +81,29 @@ func newSite(dir, binary, upstream string) (*site, error) {
 
 // start returns how long it took until the gateway served.
 func (s *site) start() (time.Duration, error) {
-	cmd := exec.Command(s.binary, "run", "--config", "Caddyfile", "--adapter", "caddyfile")
-	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), "GOMEMLIMIT="+memoryLimit, "HOME="+s.dir, "XDG_DATA_HOME="+filepath.Join(s.dir, "caddy"),
-		"XDG_CONFIG_HOME="+filepath.Join(s.dir, "caddy"))
 	began := time.Now()
 	var err error
-	if s.process, err = process.Serve(cmd, filepath.Join(s.dir, "gateway.log"), 2*time.Minute); err != nil {
-		return 0, fmt.Errorf("starting the gateway: %w; its log is in %s", err, s.dir)
-	}
-	return time.Since(began), nil
+	s.gateway, err = subject.Start(s.binary, s.dir, s.admin, "GOMEMLIMIT="+memoryLimit)
+	return time.Since(began), err
 }
 
 func (s *site) kill() {
-	if s.process != nil {
-		s.process.Kill()
-		s.process = nil
+	if s.gateway != nil {
+		s.gateway.Kill()
+		s.gateway = nil
 	}
-}
-
-// api calls the admin API; in and out may be nil.
-func (s *site) api(ctx context.Context, method, path string, in, out any) error {
-	var content io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		content = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+s.admin+"/tallygate"+path, content)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Idempotency-Key", rand.Text())
-	res, err := s.client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	switch {
-	case err != nil:
-		return err
-	case res.StatusCode >= 300:
-		return fmt.Errorf("%s: %s: %s", path, res.Status, b)
-	case out == nil:
-		return nil
-	}
-	return json.Unmarshal(b, out)
 }
 
 // now is the ledger's clock.
 func (s *site) now(ctx context.Context) (time.Time, error) {
 	var status struct{ Now time.Time }
-	err := s.api(ctx, http.MethodGet, "/status", nil, &status)
+	err := s.gateway.API(ctx, http.MethodGet, "/status", nil, &status)
 	return status.Now, err
 }
 
 // rss is the process's resident memory in MiB, mapped files included.
 func (s *site) rss() (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.PID))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.gateway.PID))
 	if err != nil {
 		return 0, err
 	}
@@ -157,7 +113,7 @@ func (s *site) rss() (float64, error) {
 			return kib / 1024, err
 		}
 	}
-	return 0, fmt.Errorf("no VmRSS of process %d", s.process.PID)
+	return 0, fmt.Errorf("no VmRSS of process %d", s.gateway.PID)
 }
 
 // diskBytes is what the files below a folder take.

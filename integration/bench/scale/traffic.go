@@ -7,11 +7,11 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/tallygate/tallygate/integration/bench/origin"
+	"github.com/tallygate/tallygate/integration/bench/stats"
 	"github.com/tallygate/tallygate/integration/bench/world"
 )
 
@@ -68,7 +68,7 @@ func (t *traffic) end() error {
 	return t.err
 }
 
-// between are the latencies of the requests that were sent in an interval, sorted.
+// between are the latencies of the requests that were sent in an interval.
 func (t *traffic) between(from, to time.Time) (took []time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -77,17 +77,11 @@ func (t *traffic) between(from, to time.Time) (took []time.Duration) {
 			took = append(took, s.took)
 		}
 	}
-	slices.Sort(took)
 	return took
 }
 
-// p99 of sorted latencies, in milliseconds.
-func p99(took []time.Duration) float64 {
-	if len(took) == 0 {
-		return 0
-	}
-	return milliseconds(took[len(took)*99/100])
-}
+// p99 of latencies, in milliseconds.
+func p99(took []time.Duration) float64 { return milliseconds(stats.Quantile(took, 0.99)) }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
@@ -120,7 +114,7 @@ func (s *site) calls(accounts int) func(context.Context, *rand.Rand) error {
 // topups pay into random accounts.
 func (s *site) topups(accounts int) func(context.Context, *rand.Rand) error {
 	return func(ctx context.Context, random *rand.Rand) error {
-		return s.api(ctx, http.MethodPost, "/accounts/"+world.Name(random.IntN(accounts))+"/topups",
+		return s.gateway.API(ctx, http.MethodPost, "/accounts/"+world.Name(random.IntN(accounts))+"/topups",
 			map[string]string{"amount": "0.01", "reference": "bench"}, nil)
 	}
 }

@@ -69,8 +69,3 @@ func Once(n int) []int {
 	}
 	return draws
 }
-
-// Median is the middle of values, 0 without any.
-func Median(values []float64) float64 {
-	return NewPool([][]float64{values}).Percentile(50, []int{1})
-}
