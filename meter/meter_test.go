@@ -346,6 +346,14 @@ func TestResume(t *testing.T) {
 	if n := second.Open(1, 0)[account.Line{Account: 1, Operation: opTagging, Kind: account.Package, Ref: 1}]; n != 2 {
 		t.Errorf("the package's line counts %d, want 2", n)
 	}
+	file := second.current.Load().file
+	lines := map[account.Line]bool{}
+	for _, c := range file.Each() {
+		lines[c.Line] = true
+	}
+	if file.Slots() != len(lines) {
+		t.Errorf("%d counters for %d lines: those of before the restart were not found", file.Slots(), len(lines))
+	}
 }
 
 func resumeAll(t *testing.T, m *Meter, dir string) {
