@@ -60,17 +60,17 @@ func (w wanted) within(bound float64) wanted {
 
 const fromKey = "from the secret key, its SHA-256 included, to the count"
 
-// figures are what the benchmarks are run for; the accounts are those of the
-// random ones, in words and as a number.
-func figures(words, number string) []wanted {
+// figures are what the benchmarks are run for: those of many accounts at random by
+// what their names say of them, and their number.
+func figures(of, number string) []wanted {
 	list := []wanted{
 		ns("admit_settle_ns", "AdmitSettle/accounts=1", "identify, admit, post, one account: "+fromKey).within(250),
-		ns("admit_settle_"+words+"_ns", "AdmitSettle/accounts="+number, "the same at random over "+number+" accounts").within(1500),
+		ns("admit_settle_"+of+"_ns", "AdmitSettle/accounts="+number, "the same at random over "+number+" accounts").within(1500),
 		{name: "admit_settle_allocs", benchmark: "AdmitSettle/accounts=1", unit: "allocs/op", budget: figure.AtMost(0), method: "allocations of that"},
 		ns("admit_settle_two_own_ns", "AdmitSettleParallel/goroutines=2/accounts=own", "two goroutines with an account each: time for each call of either"),
 		ns("admit_settle_two_same_ns", "AdmitSettleParallel/goroutines=2/accounts=same", "two goroutines with one account: the same"),
 		ns("key_lookup_ns", "Identify/keys=1", "SHA-256 of a key and its look-up among 1"),
-		ns("key_lookup_"+words+"_ns", "Identify/keys="+number, "the same at random among "+number),
+		ns("key_lookup_"+of+"_ns", "Identify/keys="+number, "the same at random among "+number),
 		{name: "account_months_per_s", benchmark: "Month", unit: "months/s", shown: "/s",
 			method: "rating on one core, no ledger: 720 hours of 3 lines settled (2 operations; free, package, pay-per-use), month closed, statement made and proved"},
 		ns("price_two_tiers_ns", "Charge/two_tiers", "the price of a month's calls in two tiers"),
@@ -95,9 +95,9 @@ func figures(words, number string) []wanted {
 // benchmarks runs the suites in rounds and reports the figures. What they print
 // is kept in benchmarks.txt, for benchstat.
 func benchmarks(ctx context.Context, env bench.Env) error {
-	words, number, rounds, benchtime := "1m", "1000000", 5, "300ms"
+	of, number, rounds, benchtime := "1m", "1000000", 5, "300ms"
 	if env.Short {
-		words, number, rounds, benchtime = "100k", "100000", 3, "30ms"
+		of, number, rounds, benchtime = "random", "100000", 3, "30ms" // the name's end says how many
 	}
 	var printed bytes.Buffer
 	for round := range rounds {
@@ -115,7 +115,7 @@ func benchmarks(ctx context.Context, env bench.Env) error {
 	if err := found.add(&printed); err != nil {
 		return err
 	}
-	return found.report(env.Report, figures(words, number), rounds)
+	return found.report(env.Report, figures(of, number), rounds)
 }
 
 // run builds the package's tests, the first time, and runs the benchmarks once.
