@@ -11,25 +11,24 @@ import (
 // Account is the admission state of one account. All of it is under mu.
 //
 // There may be a million of them: what most accounts have is in the struct
-// itself, what every call looks at first, and the rest behind pointers that are
-// nil for most.
+// itself, 128 bytes, what every call looks at in the first 64, and the rest
+// behind numbers in the meter's store that are 0 for most.
 type Account struct {
-	mu        sync.Mutex
-	number    uint32
-	period    uint32 // number of the period whose counters follow; 0 = none yet
-	counters  [fewCounters]counter
-	inArrears bool
-	payPerUse bool
-	packed    bool         // whether there is a package
-	more      *accountMore // nil for most
-	instance  *instance    // the first one, nil where there is none
-	free      allowances
-	pack      Package      // the first one
-	credit    money.Amount // balance and credit limit
-	charges   *charges     // nil before the first pay-per-use call
-	rates     *rate        // of pay-per-use operations that have some
-
-	moreCounters *moreCounters
+	mu           sync.Mutex
+	number       uint32
+	period       uint32 // number of the period whose counters follow; 0 = none yet
+	counters     [fewCounters]counter
+	inArrears    bool
+	payPerUse    bool
+	packed       bool   // whether there is a package
+	instance     uint32 // the first one
+	charges      uint32 // the list's first; 0 before the first pay-per-use call
+	rates        uint32 // of pay-per-use operations that have some, the list's first
+	moreCounters uint32
+	more         uint32
+	free         allowances
+	pack         Package      // the first one
+	credit       money.Amount // balance and credit limit
 }
 
 // accountMore is what few accounts have.
@@ -38,16 +37,17 @@ type accountMore struct {
 	releaseAt  int64
 	packages   []Package
 	free       []freeUse
-	instances  []*instance
+	instances  []uint32
 	names      []string // of instances that keys are bound to, see binding
 }
 
 // rest returns what few accounts have, made at its first use.
-func (a *Account) rest() *accountMore {
-	if a.more == nil {
-		a.more = &accountMore{}
+func (a *Account) rest(s *store) (more *accountMore) {
+	if a.more == 0 {
+		a.more, more = s.accountMore.take()
+		return more
 	}
-	return a.more
+	return s.accountMore.at(a.more)
 }
 
 // Load puts an account as the ledger has it, at start. Open counters are added
@@ -56,10 +56,10 @@ func (m *Meter) Load(v View) {
 	a := m.account(v.Number)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.setPackages(nil) // what the fold of the journal's tail told, on its way to this view
-	a.apply(v, &m.names)
+	a.setPackages(m.store, nil) // what the fold of the journal's tail told, on its way to this view
+	a.apply(m.store, v)
 	for _, f := range v.FreeUsed {
-		a.setFree(f)
+		a.setFree(m.store, f)
 	}
 }
 
@@ -70,13 +70,13 @@ func (m *Meter) Update(v View) {
 	a := m.account(v.Number)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.apply(v, &m.names)
+	a.apply(m.store, v)
 }
 
-func (a *Account) apply(v View, names *repeats) {
+func (a *Account) apply(s *store, v View) {
 	a.inArrears, a.payPerUse = v.InArrears, v.PayPerUse
-	if a.more != nil || v.ReleasedAt != 0 || v.GraceUntil != 0 {
-		more := a.rest()
+	if a.more != 0 || v.ReleasedAt != 0 || v.GraceUntil != 0 {
+		more := a.rest(s)
 		more.releaseAt, more.graceUntil = v.ReleasedAt, v.GraceUntil
 	}
 	var err error
@@ -84,10 +84,10 @@ func (a *Account) apply(v View, names *repeats) {
 		a.credit = math.MaxInt64
 	}
 	for _, u := range v.Usage {
-		a.settled(u)
+		a.settled(s, u)
 	}
-	a.setPackages(v.Packages)
-	a.applyInstances(v, names)
+	a.setPackages(s, v.Packages)
+	a.applyInstances(s, v)
 }
 
 // recount takes counted calls of an unsettled period from what the ledger's
@@ -97,29 +97,34 @@ func (m *Meter) recount(c account.Count, slot uint32, p *period) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.period != p.number {
-		a.forgetCounters(p.number)
+		a.forgetCounters(m.store, p.number)
 	}
-	if _, taken := a.findCounter(&c.Line); !taken {
-		a.addCounter(c.Line, slot)
+	if _, taken := a.findCounter(m.store, &c.Line); !taken {
+		a.addCounter(m.store, c.Line, slot)
 	}
 	switch c.Kind {
 	case account.Free:
-		a.useFree(c.Operation, c.Ref, c.Calls)
+		a.useFree(m.store, c.Operation, c.Ref, c.Calls)
 	case account.Package:
-		if p := a.findPackage(c.Ref); p != nil {
+		if p := a.findPackage(m.store, c.Ref); p != nil {
 			p.Left -= min(p.Left, c.Calls)
 		}
 	case account.PayPerUse:
-		a.charged(c.Operation, p.month, p.catalog.operation(c.Operation), c.Calls)
+		a.charged(m.store, c.Operation, p.month, p.catalog.operation(c.Operation), c.Calls)
 	}
 }
 
 // releasedBy reports whether the account is released at an instant (D23).
-func (a *Account) releasedBy(now int64) bool {
-	return a.more != nil && a.more.releaseAt != 0 && now >= a.more.releaseAt
+func (a *Account) releasedBy(s *store, now int64) bool {
+	more := s.accountMore.at(a.more)
+	return more != nil && more.releaseAt != 0 && now >= more.releaseAt
 }
 
 // blocked reports whether free and pay-per-use calls are (D21).
-func (a *Account) blocked(now int64) bool {
-	return a.inArrears && (a.more == nil || now >= a.more.graceUntil)
+func (a *Account) blocked(s *store, now int64) bool {
+	if !a.inArrears {
+		return false
+	}
+	more := s.accountMore.at(a.more)
+	return more == nil || now >= more.graceUntil
 }

@@ -84,35 +84,35 @@ func (m *Meter) judge(a *Account, p *period, c *Call, v *Verdict, h *Hold) {
 
 // judgeSubscribed admits a call that a running subscription pays for (002).
 func (m *Meter) judgeSubscribed(a *Account, p *period, op *Operation, c *Call, v *Verdict, h *Hold) {
-	if a.releasedBy(v.At.Event) {
+	if a.releasedBy(m.store, v.At.Event) {
 		v.Reason = account.Released
 		return
 	}
-	in, reason := a.instanceOf(c)
+	in, reason := a.instanceOf(m.store, c)
 	if v.Reason = reason; reason != 0 {
 		return
 	}
-	term, plan, reason := in.term(op.Service, v.At.Event)
+	term, plan, reason := in.term(m.store, op.Service, v.At.Event)
 	if v.Reason = reason; reason != 0 {
 		return
 	}
-	w := in.window(op.Class)
+	w := in.window(m.store, op.Class)
 	v.Class = op.Class
-	if !v.rate(w, plan.limits[op.Class]) {
+	if !v.rate(m.store, w, plan.limits[op.Class]) {
 		return
 	}
 	images := c.Images && op.Class != ClassSearch
 	m.hold(a, p, w, account.Line{Account: a.number, Operation: op.Number, Kind: account.Subscription, Ref: term}, images, v, h)
 	if v.Reason == 0 && images {
-		h.image = in.holdImage(a, op.Class, plan.maxImages, v.At.Mono, c.Observe)
+		h.image = in.holdImage(m.store, a, op.Class, plan.maxImages, v.At.Mono, c.Observe)
 	}
 }
 
 // judgePayPerUse admits a call funded by free allowance, package or balance, in
 // that order (000, D11).
 func (m *Meter) judgePayPerUse(a *Account, p *period, op *Operation, v *Verdict, h *Hold) {
-	line, reason := a.fund(op, p.month, v.At.Event)
-	if line.Kind == account.PayPerUse && !a.inArrears && m.realtime.Load() && !a.affords(op, p.month) {
+	line, reason := a.fund(m.store, op, p.month, v.At.Event)
+	if line.Kind == account.PayPerUse && !a.inArrears && m.realtime.Load() && !a.affords(m.store, op, p.month) {
 		reason = account.PaymentRequired
 	}
 	if reason == account.Released || reason == account.InArrears {
@@ -121,7 +121,7 @@ func (m *Meter) judgePayPerUse(a *Account, p *period, op *Operation, v *Verdict,
 	}
 	var w *window
 	if op.QPS > 0 {
-		if w = a.rate(op.Number); !v.rate(w, op.QPS) {
+		if w = a.rate(m.store, op.Number); !v.rate(m.store, w, op.QPS) {
 			return
 		}
 	}
@@ -129,7 +129,7 @@ func (m *Meter) judgePayPerUse(a *Account, p *period, op *Operation, v *Verdict,
 		return
 	}
 	if m.hold(a, p, w, line, false, v, h); v.Reason == 0 {
-		a.take(op, line, p.month)
+		a.take(m.store, op, line, p.month)
 	}
 }
 
@@ -147,7 +147,7 @@ func (m *Meter) hold(a *Account, p *period, w *window, line account.Line, images
 		return
 	}
 	if v.Limit > 0 {
-		w.take(v.Limit, v.At.Mono)
+		w.take(&m.store.rings, v.At.Mono)
 		v.Remaining--
 		if v.Wait == 0 {
 			v.Wait = second
@@ -164,9 +164,9 @@ func (m *Meter) hold(a *Account, p *period, w *window, line account.Line, images
 }
 
 // rate asks a window for room and notes what it said. It takes nothing.
-func (v *Verdict) rate(w *window, limit uint32) bool {
+func (v *Verdict) rate(s *store, w *window, limit uint32) bool {
 	v.Limit = limit
-	v.Remaining, v.Wait = w.room(limit, v.At.Mono)
+	v.Remaining, v.Wait = w.room(&s.rings, limit, v.At.Mono)
 	if v.Remaining == 0 {
 		v.Reason = account.RateLimited
 	}
@@ -174,18 +174,18 @@ func (v *Verdict) rate(w *window, limit uint32) bool {
 }
 
 // fund chooses what pays for a call, and takes nothing.
-func (a *Account) fund(op *Operation, month uint32, now int64) (account.Line, account.Kind) {
+func (a *Account) fund(s *store, op *Operation, month uint32, now int64) (account.Line, account.Kind) {
 	line := account.Line{Account: a.number, Operation: op.Number}
-	if a.releasedBy(now) {
+	if a.releasedBy(s, now) {
 		return line, account.Released
 	}
-	blocked := a.blocked(now)
-	if !blocked && op.Free > 0 && a.freeUsed(op.Number, month) < op.Free {
+	blocked := a.blocked(s, now)
+	if !blocked && op.Free > 0 && a.freeUsed(s, op.Number, month) < op.Free {
 		line.Kind, line.Ref = account.Free, month
 		return line, 0
 	}
-	for turn := range a.packages() {
-		p := a.packageAt(turn)
+	for turn := range a.packages(s) {
+		p := a.packageAt(s, turn)
 		if p.Operation == op.Number && p.Left > 0 && p.Start <= now && now < p.End {
 			line.Kind, line.Ref = account.Package, p.Number
 			return line, 0
@@ -202,27 +202,27 @@ func (a *Account) fund(op *Operation, month uint32, now int64) (account.Line, ac
 }
 
 // take holds one call of what pays for a line; give returns it.
-func (a *Account) take(op *Operation, line account.Line, month uint32) {
+func (a *Account) take(s *store, op *Operation, line account.Line, month uint32) {
 	switch line.Kind {
 	case account.Free:
-		a.useFree(line.Operation, line.Ref, 1)
+		a.useFree(s, line.Operation, line.Ref, 1)
 	case account.Package:
-		a.findPackage(line.Ref).Left--
+		a.findPackage(s, line.Ref).Left--
 	case account.PayPerUse:
-		a.charged(line.Operation, month, op, 1).held++
+		a.charged(s, line.Operation, month, op, 1).held++
 	}
 }
 
-func (a *Account) give(line account.Line, month uint32) {
+func (a *Account) give(s *store, line account.Line, month uint32) {
 	switch line.Kind {
 	case account.Free:
-		a.giveFree(line.Operation, line.Ref)
+		a.giveFree(s, line.Operation, line.Ref)
 	case account.Package:
-		if p := a.findPackage(line.Ref); p != nil {
+		if p := a.findPackage(s, line.Ref); p != nil {
 			p.Left++
 		}
 	case account.PayPerUse:
-		u := a.findCharges(line.Operation).of(month)
+		u := a.findCharges(s, line.Operation).of(s, month)
 		u.calls--
 		u.held--
 	}

@@ -21,16 +21,16 @@ type freeUse struct {
 
 // findFree returns an operation's use in the newest month, nil where there is
 // none.
-func (a *Account) findFree(operation uint16) *uint64 {
+func (a *Account) findFree(s *store, operation uint16) *uint64 {
 	for i := range a.free.operation {
 		if a.free.operation[i] == operation {
 			return &a.free.used[i]
 		}
 	}
-	if a.more != nil {
-		for i := range a.more.free {
-			if a.more.free[i].operation == operation {
-				return &a.more.free[i].used
+	if more := s.accountMore.at(a.more); more != nil {
+		for i := range more.free {
+			if more.free[i].operation == operation {
+				return &more.free[i].used
 			}
 		}
 	}
@@ -38,24 +38,24 @@ func (a *Account) findFree(operation uint16) *uint64 {
 }
 
 // addFree makes room for an operation that is not there.
-func (a *Account) addFree(operation uint16) *uint64 {
+func (a *Account) addFree(s *store, operation uint16) *uint64 {
 	for i := range a.free.operation {
 		if a.free.operation[i] == 0 {
 			a.free.operation[i] = operation
 			return &a.free.used[i]
 		}
 	}
-	more := a.rest()
+	more := a.rest(s)
 	more.free = append(more.free, freeUse{operation: operation})
 	return &more.free[len(more.free)-1].used
 }
 
 // freeUsed is how many free calls of a month are used.
-func (a *Account) freeUsed(operation uint16, month uint32) uint64 {
+func (a *Account) freeUsed(s *store, operation uint16, month uint32) uint64 {
 	if month > a.free.month {
 		return 0
 	}
-	if used := a.findFree(operation); used != nil {
+	if used := a.findFree(s, operation); used != nil {
 		return *used
 	}
 	return 0
@@ -63,43 +63,43 @@ func (a *Account) freeUsed(operation uint16, month uint32) uint64 {
 
 // useFree uses free calls. Those of a month that is over use none of the
 // newest's (D6).
-func (a *Account) useFree(operation uint16, month uint32, calls uint64) {
-	a.rollFree(month)
+func (a *Account) useFree(s *store, operation uint16, month uint32, calls uint64) {
+	a.rollFree(s, month)
 	if month < a.free.month {
 		return
 	}
-	used := a.findFree(operation)
+	used := a.findFree(s, operation)
 	if used == nil {
-		used = a.addFree(operation)
+		used = a.addFree(s, operation)
 	}
 	*used += calls
 }
 
 // giveFree gives one back.
-func (a *Account) giveFree(operation uint16, month uint32) {
-	if used := a.findFree(operation); used != nil && month == a.free.month {
+func (a *Account) giveFree(s *store, operation uint16, month uint32) {
+	if used := a.findFree(s, operation); used != nil && month == a.free.month {
 		*used--
 	}
 }
 
 // setFree takes over what the ledger says.
-func (a *Account) setFree(f FreeUsed) {
-	a.rollFree(f.Month)
-	if used := a.findFree(f.Operation); used != nil && f.Month == a.free.month {
+func (a *Account) setFree(s *store, f FreeUsed) {
+	a.rollFree(s, f.Month)
+	if used := a.findFree(s, f.Operation); used != nil && f.Month == a.free.month {
 		*used = 0
 	}
 	if f.Calls > 0 {
-		a.useFree(f.Operation, f.Month, f.Calls)
+		a.useFree(s, f.Operation, f.Month, f.Calls)
 	}
 }
 
 // rollFree begins a month.
-func (a *Account) rollFree(month uint32) {
+func (a *Account) rollFree(s *store, month uint32) {
 	if month <= a.free.month {
 		return
 	}
 	a.free = allowances{month: month}
-	if a.more != nil {
-		a.more.free = a.more.free[:0]
+	if more := s.accountMore.at(a.more); more != nil {
+		more.free = more.free[:0]
 	}
 }

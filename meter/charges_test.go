@@ -163,7 +163,7 @@ func TestRealtimeLateCalls(t *testing.T) {
 			m.Post(&late)
 			owes(1)
 		}
-		noneHeld(t, m.account(1))
+		noneHeld(t, m, 1)
 	}
 }
 
@@ -211,8 +211,8 @@ func TestRealtimeAfterARestart(t *testing.T) {
 	payg(t, second, k, account.PaymentRequired)
 }
 
-func noneHeld(t *testing.T, a *Account) {
-	for c := a.charges; c != nil; c = c.next {
+func noneHeld(t *testing.T, m *Meter, number uint32) {
+	for c := m.store.charges.at(m.account(number).charges); c != nil; c = m.store.charges.at(c.next) {
 		if c.held != 0 {
 			t.Errorf("calls are held after all have ended: %+v", *c)
 		}
@@ -339,7 +339,7 @@ func spend(t *testing.T, r *rand.Rand) {
 		t.Fatal(err)
 	}
 	c.settle(t)
-	noneHeld(t, m.account(1))
+	noneHeld(t, m, 1)
 	if owed, err := m.Unsettled(1); err != nil || owed > 0 && !anyVolume(c) {
 		t.Errorf("%d owed after everything is settled, %v", owed, err)
 	}

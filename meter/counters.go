@@ -20,20 +20,20 @@ func (c *counter) counts(l *account.Line) bool {
 	return c.kind == l.Kind && c.operation == l.Operation && c.ref == l.Ref && c.observed == l.Observed
 }
 
-// moreCounters are those of an account that counts more lines. 32 bytes.
+// moreCounters are those of an account that counts more lines. 28 bytes.
 type moreCounters struct {
-	next     *moreCounters
+	next     uint32
 	counters [2]counter
 }
 
 // findCounter looks for the slot of a line in the account's newest period.
-func (a *Account) findCounter(l *account.Line) (slot uint32, ok bool) {
+func (a *Account) findCounter(s *store, l *account.Line) (slot uint32, ok bool) {
 	for i := range a.counters {
 		if c := &a.counters[i]; c.counts(l) {
 			return c.slot, true
 		}
 	}
-	for more := a.moreCounters; more != nil; more = more.next {
+	for more := s.counters.at(a.moreCounters); more != nil; more = s.counters.at(more.next) {
 		for i := range more.counters {
 			if c := &more.counters[i]; c.counts(l) {
 				return c.slot, true
@@ -44,28 +44,34 @@ func (a *Account) findCounter(l *account.Line) (slot uint32, ok bool) {
 }
 
 // addCounter remembers the slot of a line that is not there.
-func (a *Account) addCounter(l account.Line, slot uint32) {
-	*a.freeCounter() = counter{operation: l.Operation, kind: l.Kind, observed: l.Observed, ref: l.Ref, slot: slot}
+func (a *Account) addCounter(s *store, l account.Line, slot uint32) {
+	*a.freeCounter(s) = counter{operation: l.Operation, kind: l.Kind, observed: l.Observed, ref: l.Ref, slot: slot}
 }
 
 // freeCounter makes more where none is free; only the newest may be.
-func (a *Account) freeCounter() *counter {
+func (a *Account) freeCounter(s *store) *counter {
 	few := a.counters[:]
-	if a.moreCounters != nil {
-		few = a.moreCounters.counters[:]
+	if more := s.counters.at(a.moreCounters); more != nil {
+		few = more.counters[:]
 	}
 	for i := range few {
 		if few[i].kind == 0 {
 			return &few[i]
 		}
 	}
-	a.moreCounters = &moreCounters{next: a.moreCounters}
-	return &a.moreCounters.counters[0]
+	number, more := s.counters.take()
+	more.next, a.moreCounters = a.moreCounters, number
+	return &more.counters[0]
 }
 
 // forgetCounters begins a period.
-func (a *Account) forgetCounters(period uint32) {
-	a.period, a.counters, a.moreCounters = period, [fewCounters]counter{}, nil
+func (a *Account) forgetCounters(s *store, period uint32) {
+	for more := a.moreCounters; more != 0; {
+		next := s.counters.at(more).next
+		s.counters.give(more)
+		more = next
+	}
+	a.period, a.counters, a.moreCounters = period, [fewCounters]counter{}, 0
 }
 
 // slot returns the counter of a line in a period, made at its first use.
@@ -74,14 +80,14 @@ func (m *Meter) slot(a *Account, p *period, line account.Line) (uint32, error) {
 		if a.period > p.number {
 			return p.oldSlot(line)
 		}
-		a.forgetCounters(p.number)
+		a.forgetCounters(m.store, p.number)
 	}
-	if slot, ok := a.findCounter(&line); ok {
+	if slot, ok := a.findCounter(m.store, &line); ok {
 		return slot, nil
 	}
 	slot, err := p.file.Slot(line)
 	if err == nil {
-		a.addCounter(line, slot)
+		a.addCounter(m.store, line, slot)
 	}
 	return slot, err
 }

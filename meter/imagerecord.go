@@ -35,7 +35,7 @@ type lostChange struct {
 // client has all of the response. One by one, so that the newest figures are
 // the last that are heard.
 func (m *Meter) recordChange(i *imageHold) {
-	a, in := i.account, i.instance
+	a := i.account
 	i.changes.lock.Lock()
 	a.mu.Lock()
 	change := i.change()
@@ -46,7 +46,7 @@ func (m *Meter) recordChange(i *imageHold) {
 	failpoint.Hit("images/changed")
 	a.mu.Lock()
 	m.leave(i)
-	in.changed(images, uncertain, err)
+	i.changes.changed(images, uncertain, err)
 	if err != nil {
 		i.changes.lost++
 	}
@@ -100,7 +100,7 @@ func (m *Meter) recordLost() bool {
 
 func (m *Meter) recordAgain(l lostChange) bool {
 	i := l.hold
-	a, in := i.account, i.instance
+	a := i.account
 	i.changes.lock.Lock()
 	defer i.changes.lock.Unlock()
 	a.mu.Lock()
@@ -108,7 +108,7 @@ func (m *Meter) recordAgain(l lostChange) bool {
 	a.mu.Unlock()
 	images, uncertain, err := m.changeImages(l.change)
 	a.mu.Lock()
-	in.changed(images, uncertain, err)
+	i.changes.changed(images, uncertain, err)
 	if err == nil {
 		i.changes.lost--
 	}

@@ -47,7 +47,7 @@ func (n ImageNames) Known() bool { return n.Product.Known && n.Picture.Known }
 // the account's lock.
 type imageHold struct {
 	account  *Account
-	instance *instance
+	instance uint32        // its id
 	changes  *imageChanges // the instance's
 	class    Class
 	max      int64 // images of the term in force
@@ -73,10 +73,10 @@ func (m *Meter) KeepsImages(operation uint16) bool {
 }
 
 // holdImage holds room for one image more, if there is any.
-func (in *instance) holdImage(a *Account, class Class, most, stamp int64, observe bool) *imageHold {
-	i := &imageHold{account: a, instance: in, changes: in.imageChanges(), class: class, max: most, stamp: stamp, observe: observe}
+func (in *instance) holdImage(s *store, a *Account, class Class, most, stamp int64, observe bool) *imageHold {
+	i := &imageHold{account: a, instance: in.id, changes: in.imageChanges(s), class: class, max: most, stamp: stamp, observe: observe}
 	if class == ClassAdd {
-		i.slot = in.hold(most)
+		i.slot = i.changes.hold(most)
 	}
 	return i
 }
@@ -140,12 +140,12 @@ func (m *Meter) findRoom(i *imageHold) account.Kind {
 func (i *imageHold) takeRoom() bool {
 	i.account.mu.Lock()
 	defer i.account.mu.Unlock()
-	i.slot = i.instance.hold(i.max)
+	i.slot = i.changes.hold(i.max)
 	return i.slot
 }
 
 func (i *imageHold) image() account.Image {
-	return account.Image{Account: i.account.number, Instance: i.instance.id, Product: i.names.Product.Hash, Picture: i.names.Picture.Hash}
+	return account.Image{Account: i.account.number, Instance: i.instance, Product: i.names.Product.Hash, Picture: i.names.Picture.Hash}
 }
 
 // Name says what has become known of a call's image while its body streamed by.
@@ -174,7 +174,7 @@ func (m *Meter) Withdraw(h *Hold, v *Verdict, why account.Kind) {
 	a, i := h.account, h.image
 	a.mu.Lock()
 	if v.Limit > 0 {
-		i.instance.window(i.class).giveBack(i.stamp, m.clock.Now().Mono)
+		i.changes.window(i.class).giveBack(&m.store.rings, i.stamp, m.clock.Now().Mono)
 		v.Remaining++
 	}
 	m.leave(i)

@@ -150,10 +150,9 @@ func (s *shop) refused(operation uint16, n ImageNames, want account.Kind) {
 // holds checks what the instance holds, by the meter and by the ledger.
 func (s *shop) holds(images, uncertain, held int) {
 	s.t.Helper()
-	in := s.account(1).findInstance("shop")
-	c := in.imageChanges()
-	if in.images != int64(images) || c.uncertain+c.lost != int64(uncertain) || c.held != int64(held) {
-		s.t.Errorf("the meter has %d images, %d uncertain, %d lost, %d held; want %d, %d, %d", in.images, c.uncertain, c.lost, c.held, images, uncertain, held)
+	c := s.account(1).findInstance(s.store, "shop").imageChanges(s.store)
+	if c.images != int64(images) || c.uncertain+c.lost != int64(uncertain) || c.held != int64(held) {
+		s.t.Errorf("the meter has %d images, %d uncertain, %d lost, %d held; want %d, %d, %d", c.images, c.uncertain, c.lost, c.held, images, uncertain, held)
 	}
 	if n, _ := s.set.count(); n != images {
 		s.t.Errorf("the ledger has %d images, want %d", n, images)
@@ -268,12 +267,13 @@ func TestGiveBack(t *testing.T) {
 	const n, step = 4, int64(100 * time.Millisecond)
 	for back := range int64(n) {
 		var w window
+		s := new(rings)
 		for i := range int64(n) {
-			w.take(n, i*step)
+			w.take(s, i*step)
 		}
-		w.giveBack(back*step, n*step)
-		w.giveBack(back*step, n*step) // it is gone
-		if free, _ := w.room(n, n*step); free != 1 {
+		w.giveBack(s, back*step, n*step)
+		w.giveBack(s, back*step, n*step) // it is gone
+		if free, _ := w.room(s, n, n*step); free != 1 {
 			t.Fatalf("call %d taken back: room for %d", back, free)
 		}
 		for i := range int64(n) {
@@ -281,16 +281,17 @@ func TestGiveBack(t *testing.T) {
 			if i >= back {
 				want--
 			}
-			if free, _ := w.room(n, second+i*step); free != want {
+			if free, _ := w.room(s, n, second+i*step); free != want {
 				t.Errorf("call %d taken back, at %d: room for %d, want %d", back, i, free, want)
 			}
 		}
 	}
 	var w window
-	w.take(1, 0)
-	w.giveBack(0, second) // too late to matter
-	w.take(1, second+1)
-	if free, _ := w.room(1, second+2); free != 0 {
+	s := new(rings)
+	w.take(s, 0)
+	w.giveBack(s, 0, second) // too late to matter
+	w.take(s, second+1)
+	if free, _ := w.room(s, 1, second+2); free != 0 {
 		t.Error("a younger admission was taken back")
 	}
 }
@@ -525,8 +526,7 @@ func TestViewsDuringAChange(t *testing.T) {
 		{"of another change, more", []int64{7}, 6, 7},
 		{"of another change, fewer", []int64{2}, 6, 6},
 	} {
-		count := &instance{images: 5}
-		count.imageChanges().changing = true
+		count := &imageChanges{images: 5, changing: true}
 		for _, n := range c.heard {
 			count.told(n, 0)
 		}
@@ -538,8 +538,7 @@ func TestViewsDuringAChange(t *testing.T) {
 			t.Errorf("%s: a view after the change is overlooked", c.name)
 		}
 	}
-	count := &instance{images: 5}
-	count.imageChanges().changing = true
+	count := &imageChanges{images: 5, changing: true}
 	count.told(3, 0)
 	if count.changed(0, 0, errDiskFull); count.images != 3 {
 		t.Errorf("after a change that failed: %d images", count.images)
@@ -570,7 +569,7 @@ func (s *shop) queued(ctx context.Context, operation uint16, n ImageNames, wait 
 		a := s.account(1)
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		return len(a.findInstance("shop").imageChanges().calls)
+		return len(a.findInstance(s.store, "shop").imageChanges(s.store).calls)
 	}
 	before, done := length(), make(chan Verdict, 1)
 	h, v := s.Admit(Call{Key: s.key, Operation: operation, Images: true})
@@ -639,7 +638,7 @@ func TestTurns(t *testing.T) {
 	runs(t, "a delete of another product", s.queued(ctx, opDelete, named("p", ""), long))
 	s.Release(&unknown, account.FailedStatus)
 	runs(t, "the delete after the add failed", deleteR)
-	if q := s.account(1).findInstance("shop").imageChanges().calls; len(q) != 0 {
+	if q := s.account(1).findInstance(s.store, "shop").imageChanges(s.store).calls; len(q) != 0 {
 		t.Errorf("%d calls are left in the queue", len(q))
 	}
 }

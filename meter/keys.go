@@ -43,7 +43,7 @@ func (m *Meter) Identify(kind KeyKind, hash [32]byte) (Key, bool) {
 
 // AddKey makes a key known. The account must have been put before.
 func (m *Meter) AddKey(kind KeyKind, hash [32]byte, accountNumber uint32, instance string) {
-	m.keys.put(newKeyRecord(kind, hash, accountNumber, m.account(accountNumber).bind(instance)))
+	m.keys.put(newKeyRecord(kind, hash, accountNumber, m.account(accountNumber).bind(m.store, instance)))
 }
 
 // RemoveKey revokes a key at once.
@@ -60,18 +60,18 @@ const (
 )
 
 // bind returns the binding to the instance of a name, "" for none.
-func (a *Account) bind(instance string) binding {
+func (a *Account) bind(s *store, instance string) binding {
 	if instance == "" {
 		return 0
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for n := range a.instances() {
-		if (*a.instanceAt(n)).name == instance {
+	for n := range a.instances(s) {
+		if s.names.at(a.instanceAt(s, n).name) == instance {
 			return binding(n + 1)
 		}
 	}
-	more := a.rest()
+	more := a.rest(s)
 	n := slices.Index(more.names, instance)
 	if n < 0 {
 		n = len(more.names)
@@ -82,12 +82,12 @@ func (a *Account) bind(instance string) binding {
 
 // boundTo is the name of the instance that a key is bound to. The account is
 // locked.
-func (a *Account) boundTo(b binding) string {
+func (a *Account) boundTo(s *store, b binding) string {
 	switch {
 	case b == 0:
 		return ""
 	case b&byName != 0:
-		return a.more.names[b&^byName-1]
+		return s.accountMore.at(a.more).names[b&^byName-1]
 	}
-	return (*a.instanceAt(int(b - 1))).name
+	return s.names.at(a.instanceAt(s, int(b-1)).name)
 }

@@ -1,7 +1,6 @@
 package meter
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 
@@ -10,26 +9,26 @@ import (
 )
 
 // What an account has of a kind is partly in the account itself and partly
-// behind pointers: held against plain slices and maps here.
+// in the store: held against plain slices and maps here.
 
 func TestCountersAreAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := Account{number: 7}
+		a, s := Account{number: 7}, new(store)
 		slots := make(map[account.Line]uint32)
 		for n := range rapid.Uint32Range(1, 200).Draw(t, "steps") {
 			if rapid.IntRange(0, 50).Draw(t, "period") == 0 {
-				a.forgetCounters(n)
+				a.forgetCounters(s, n)
 				clear(slots)
 			}
 			l := account.Line{Account: 7, Operation: rapid.Uint16Range(0, 3).Draw(t, "operation"),
 				Kind:     rapid.SampledFrom([]account.Kind{account.Free, account.PayPerUse, account.RateLimited}).Draw(t, "kind"),
 				Observed: rapid.Bool().Draw(t, "observed"), Ref: rapid.Uint32Range(0, 2).Draw(t, "ref")}
-			slot, ok := a.findCounter(&l)
+			slot, ok := a.findCounter(s, &l)
 			if want, known := slots[l]; slot != want || ok != known {
 				t.Fatalf("%+v: %d %t, want %d %t", l, slot, ok, want, known)
 			}
 			if !ok {
-				a.addCounter(l, n)
+				a.addCounter(s, l, n)
 				slots[l] = n
 			}
 		}
@@ -38,7 +37,7 @@ func TestCountersAreAMap(t *testing.T) {
 
 func TestPackagesAreASlice(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var a Account
+		a, s := new(Account), new(store)
 		var list []Package
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			next := make([]Package, rapid.IntRange(0, 4).Draw(t, "packages"))
@@ -52,11 +51,11 @@ func TestPackagesAreASlice(t *testing.T) {
 			for i := range told {
 				told[i].Left = 9
 			}
-			a.setPackages(told)
+			a.setPackages(s, told)
 			list = next
 			if n := rapid.Uint32Range(10, 34).Draw(t, "used"); len(list) > 0 {
 				i := slices.IndexFunc(list, func(p Package) bool { return p.Number == n })
-				switch p := a.findPackage(n); {
+				switch p := a.findPackage(s, n); {
 				case (p != nil) != (i >= 0):
 					t.Fatalf("package %d: %v", n, p)
 				case p != nil:
@@ -65,8 +64,8 @@ func TestPackagesAreASlice(t *testing.T) {
 				}
 			}
 			var got []Package
-			for turn := range a.packages() {
-				got = append(got, *a.packageAt(turn))
+			for turn := range a.packages(s) {
+				got = append(got, *a.packageAt(s, turn))
 			}
 			if !slices.Equal(got, list) {
 				t.Fatalf("%+v, want %+v", got, list)
@@ -78,7 +77,7 @@ func TestPackagesAreASlice(t *testing.T) {
 // TestAllowancesAreAMap of the newest month (D10).
 func TestAllowancesAreAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var a Account
+		a, s := new(Account), new(store)
 		month, used := uint32(0), make(map[uint16]uint64)
 		for range rapid.IntRange(1, 100).Draw(t, "steps") {
 			m := uint32(202611) + uint32(rapid.SampledFrom([]int{0, 0, 0, 0, 0, 1, 2}).Draw(t, "month"))
@@ -86,7 +85,7 @@ func TestAllowancesAreAMap(t *testing.T) {
 			if step := rapid.IntRange(0, 3).Draw(t, "step"); step == 3 {
 				if m == month && used[op] > 0 {
 					used[op]--
-					a.giveFree(op, m)
+					a.giveFree(s, op, m)
 				}
 			} else {
 				if m > month {
@@ -96,9 +95,9 @@ func TestAllowancesAreAMap(t *testing.T) {
 				calls := rapid.Uint64Range(0, 3).Draw(t, "calls")
 				switch {
 				case step == 0:
-					a.setFree(FreeUsed{op, m, calls})
+					a.setFree(s, FreeUsed{op, m, calls})
 				default:
-					a.useFree(op, m, calls)
+					a.useFree(s, op, m, calls)
 				}
 				switch {
 				case m < month:
@@ -109,10 +108,10 @@ func TestAllowancesAreAMap(t *testing.T) {
 				}
 			}
 			for op := range uint16(6) {
-				if got := a.freeUsed(op, month); got != used[op] {
+				if got := a.freeUsed(s, op, month); got != used[op] {
 					t.Fatalf("operation %d: %d used, want %d", op, got, used[op])
 				}
-				if got := a.freeUsed(op, month+1); got != 0 {
+				if got := a.freeUsed(s, op, month+1); got != 0 {
 					t.Fatalf("operation %d: %d used of the month to come", op, got)
 				}
 			}
@@ -163,48 +162,49 @@ func plainTerm(v View, instance string, now int64) (number uint32, reason accoun
 // (D32, D38).
 func TestTermsAreASlice(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a, names := &Account{number: 1}, &repeats{}
+		a, s := &Account{number: 1}, new(store)
 		bound := make(map[string]binding)
 		for range rapid.IntRange(1, 8).Draw(t, "views") {
 			v := drawInstances(t)
 			if name := rapid.SampledFrom([]string{"a", "b", "d", "x", "y"}).Draw(t, "bound"); bound[name] == 0 {
-				bound[name] = a.bind(name)
+				bound[name] = a.bind(s, name)
 			}
-			a.applyInstances(v, names)
+			a.applyInstances(s, v)
 			for _, i := range v.Instances {
-				in := a.findInstance(i.Name)
-				if in == nil || in.id != i.ID || in.occupied() != i.Images+i.Uncertain {
+				in := a.findInstance(s, i.Name)
+				if in == nil || in.id != i.ID || in.occupied(s) != i.Images+i.Uncertain {
 					t.Fatalf("%+v is %+v", i, in)
 				}
 			}
 			for name, b := range bound {
-				if a.boundTo(b) != name || a.bind(name) == 0 {
-					t.Fatalf("a key of %s is bound to %s", name, a.boundTo(b))
+				if a.boundTo(s, b) != name || a.bind(s, name) == 0 {
+					t.Fatalf("a key of %s is bound to %s", name, a.boundTo(s, b))
 				}
-				in, _ := a.instanceOf(&Call{Key: Key{a, b}})
-				if in != a.findInstance(name) {
+				in, _ := a.instanceOf(s, &Call{Key: Key{a, b}})
+				if in != a.findInstance(s, name) {
 					t.Fatalf("a key of %s is for %v", name, in)
 				}
 			}
-			for n := range a.instances() {
-				checkTerms(t, *a.instanceAt(n), v)
+			for n := range a.instances(s) {
+				checkTerms(t, s, a.instanceAt(s, n), v)
 			}
 		}
 	})
 }
 
-func checkTerms(t *rapid.T, in *instance, v View) {
-	id, told := in.id, slices.ContainsFunc(v.Instances, func(i Instance) bool { return i.Name == in.name })
-	if in.more != nil && in.more.releasedAt != 0 && !told {
+func checkTerms(t *rapid.T, s *store, in *instance, v View) {
+	id, name := in.id, s.names.at(in.name)
+	told := slices.ContainsFunc(v.Instances, func(i Instance) bool { return i.Name == name })
+	if more := s.instanceMore.at(in.more); more != nil && more.releasedAt != 0 && !told {
 		return // it stays what it was
 	}
 	for now := range int64(90) {
-		number, p, reason := in.term("search", now)
-		if wantNumber, want := plainTerm(v, in.name, now); number != wantNumber || reason != want {
-			t.Fatalf("%s (%d) at %d: term %d, %s; want %d, %s", in.name, id, now, number, reason, wantNumber, want)
+		number, p, reason := in.term(s, "search", now)
+		if wantNumber, want := plainTerm(v, name, now); number != wantNumber || reason != want {
+			t.Fatalf("%s (%d) at %d: term %d, %s; want %d, %s", name, id, now, number, reason, wantNumber, want)
 		}
-		if reason == 0 && fmt.Sprint(p) != fmt.Sprint(plan{"search", [classes]uint32{number - 1, 1, 2}, int64(number - 1)}) {
-			t.Fatalf("%s: term %d is for %+v", in.name, number, p)
+		if reason == 0 && *p != (plan{"search", [classes]uint32{number - 1, 1, 2}, int64(number - 1)}) {
+			t.Fatalf("%s: term %d is for %+v", name, number, *p)
 		}
 	}
 }

@@ -62,7 +62,7 @@ type Meter struct {
 	closed     chan struct{}         // by Close
 
 	accounts accountTable
-	names    repeats       // of instances
+	store    *store
 	periods  atomic.Uint32 // how many there were
 
 	stopping   atomic.Bool // no call is admitted any more
@@ -84,7 +84,7 @@ func Open(c Config) *Meter {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Meter{config: c, clock: c.Clock, log: c.Logger, closed: make(chan struct{})}
+	m := &Meter{config: c, clock: c.Clock, log: c.Logger, store: new(store), closed: make(chan struct{})}
 	m.nobody = m.account(0)
 	m.images.set = c.Images
 	go m.watchSync()

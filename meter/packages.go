@@ -4,28 +4,28 @@ package meter
 // in the account itself.
 
 // packages is how many an account has.
-func (a *Account) packages() int {
+func (a *Account) packages(s *store) int {
 	switch {
 	case !a.packed:
 		return 0
-	case a.more == nil:
+	case a.more == 0:
 		return 1
 	}
-	return 1 + len(a.more.packages)
+	return 1 + len(s.accountMore.at(a.more).packages)
 }
 
 // packageAt is the package of a turn, from 0.
-func (a *Account) packageAt(turn int) *Package {
+func (a *Account) packageAt(s *store, turn int) *Package {
 	if turn == 0 {
 		return &a.pack
 	}
-	return &a.more.packages[turn-1]
+	return &s.accountMore.at(a.more).packages[turn-1]
 }
 
 // findPackage returns nil where the account has none of a number.
-func (a *Account) findPackage(number uint32) *Package {
-	for turn := range a.packages() {
-		if p := a.packageAt(turn); p.Number == number {
+func (a *Account) findPackage(s *store, number uint32) *Package {
+	for turn := range a.packages(s) {
+		if p := a.packageAt(s, turn); p.Number == number {
 			return p
 		}
 	}
@@ -34,14 +34,14 @@ func (a *Account) findPackage(number uint32) *Package {
 
 // setPackages takes over the ledger's packages. What is left of one that is
 // known stays: it is ahead of the ledger.
-func (a *Account) setPackages(list []Package) {
+func (a *Account) setPackages(s *store, list []Package) {
 	var rest []Package
 	if len(list) > 1 {
 		rest = make([]Package, 0, len(list)-1)
 	}
 	var first Package
 	for turn, p := range list {
-		if known := a.findPackage(p.Number); known != nil {
+		if known := a.findPackage(s, p.Number); known != nil {
 			p.Left = known.Left
 		}
 		if turn == 0 {
@@ -51,7 +51,7 @@ func (a *Account) setPackages(list []Package) {
 		}
 	}
 	a.pack, a.packed = first, len(list) > 0
-	if a.more != nil || rest != nil {
-		a.rest().packages = rest
+	if a.more != 0 || rest != nil {
+		a.rest(s).packages = rest
 	}
 }

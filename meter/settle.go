@@ -28,7 +28,7 @@ func (m *Meter) Post(h *Hold) {
 		failpoint.Hit("call/counted")
 	}
 	if h.line.Kind == account.PayPerUse {
-		a.findCharges(h.line.Operation).posted(h.period, p)
+		a.findCharges(m.store, h.line.Operation).posted(m.store, h.period, p)
 	}
 	a.mu.Unlock()
 	h.period.inflight.Add(-1)
@@ -60,7 +60,7 @@ func (m *Meter) Doubt(h *Hold, why account.Kind) {
 func (m *Meter) giveBack(h *Hold, why account.Kind) {
 	a := h.account
 	a.mu.Lock()
-	a.give(h.line, h.period.month)
+	a.give(m.store, h.line, h.period.month)
 	m.unbilled(h, account.Line{Account: a.number, Operation: h.line.Operation, Kind: why})
 	a.mu.Unlock()
 	h.period.inflight.Add(-1)

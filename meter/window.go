@@ -6,133 +6,86 @@ import "time"
 // paced client (D27). It remembers the stamps of the admitted calls of the last
 // second; refused calls leave no trace. A single one is known by when it leaves
 // the window, so that most accounts need no memory for more.
-type window struct {
-	full  int64  // when the youngest admission is a second old
-	burst *burst // nil before the first two admissions within a second
-}
-
-// burst is a ring of stamps, at most as many as calls are admitted in a second.
 //
-// Stamps are the low 32 bits of a nanosecond clock, 4.29 s before they wrap.
-// Every touch drops the stamps that are a second old, so none that stays is
-// older than two seconds at the next touch, unless the last admission itself is
-// over a second past, and then the whole ring is empty.
-type burst struct {
-	head  uint32 // index of the oldest stamp
-	count uint32 // how many stamps are held
-	ring  []uint32
+// 12 bytes: an int64 would make it 16, and every instance 8 larger.
+type window struct {
+	low, high uint32 // of when the youngest admission is a second old
+	ring      uint32 // 0 before the first two admissions within a second
 }
 
 const second = int64(time.Second)
 
+// full is when the youngest admission is a second old.
+func (w *window) full() int64 { return int64(w.high)<<32 | int64(w.low) }
+
+func (w *window) fill(until int64) { w.low, w.high = uint32(until), uint32(until>>32) }
+
 // room drops what is out of the window and returns how many calls it has room
 // for at now, and in how many nanoseconds the oldest stamp leaves it (0 if the
 // window is empty). now must not run backwards.
-func (w *window) room(n uint32, now int64) (free uint32, wait int64) {
-	switch {
-	case now >= w.full:
-		if w.burst != nil {
-			w.burst.count, w.burst.head = 0, 0
+func (w *window) room(s *rings, n uint32, now int64) (free uint32, wait int64) {
+	switch full := w.full(); {
+	case now >= full:
+		if w.ring != 0 {
+			s.at(w.ring).clear()
 		}
 		return n, 0
-	case w.burst == nil:
-		return n - min(n, 1), w.full - now
+	case w.ring == 0:
+		return n - min(n, 1), full - now
 	}
-	return w.burst.room(n, now)
+	return s.at(w.ring).room(n, now)
 }
 
 // take records an admission. The caller has asked room first.
-func (w *window) take(n uint32, now int64) {
-	if w.burst == nil && now < w.full {
-		w.burst = &burst{}
-		w.burst.take(n, w.full-second)
+func (w *window) take(s *rings, now int64) {
+	if w.ring == 0 && now < w.full() {
+		w.ring = s.first()
+		s.at(w.ring).push(uint32(w.full() - second))
 	}
-	if w.burst != nil {
-		w.burst.take(n, now)
+	if w.ring != 0 {
+		if s.at(w.ring).full() {
+			w.ring = s.larger(w.ring)
+		}
+		s.at(w.ring).push(uint32(now))
 	}
-	w.full = now + second
+	w.fill(now + second)
 }
 
 // giveBack takes an admission back, as though it had not been. What is a second
 // old has left the window already.
-func (w *window) giveBack(stamp, now int64) {
+func (w *window) giveBack(s *rings, stamp, now int64) {
 	switch {
 	case now-stamp >= second:
-	case w.burst != nil:
-		w.burst.giveBack(stamp)
-	case w.full == stamp+second:
-		w.full = 0
+	case w.ring != 0:
+		s.at(w.ring).remove(uint32(stamp))
+	case w.full() == stamp+second:
+		w.fill(0)
 	}
 }
 
-func (b *burst) room(n uint32, now int64) (free uint32, wait int64) {
-	for b.count > 0 {
-		age := int64(uint32(now) - b.ring[b.head])
+// drop forgets all admissions.
+func (w *window) drop(s *rings) {
+	if w.ring != 0 {
+		s.give(w.ring)
+	}
+	*w = window{}
+}
+
+// room drops the stamps that are a second old.
+func (r ring) room(n uint32, now int64) (free uint32, wait int64) {
+	for r[ringCount] > 0 {
+		age := r.age(0, now)
 		if age < second {
 			wait = second - age
 			break
 		}
-		b.head = (b.head + 1) % uint32(len(b.ring))
-		b.count--
+		r.pop()
 	}
-	if b.count > 0 && b.count >= n {
-		return 0, b.waitFor(b.count-n, now)
+	if count := r[ringCount]; count > 0 && count >= n {
+		return 0, second - r.age(count-n, now) // more than n are held after a change to a smaller one
 	}
-	return n - b.count, wait
+	return n - r[ringCount], wait
 }
 
-// waitFor is how long until the (skip+1)th oldest stamp leaves the window. Skip
-// is 0 but after a change to a smaller n.
-func (b *burst) waitFor(skip uint32, now int64) int64 {
-	i := (b.head + skip) % uint32(len(b.ring))
-	return second - int64(uint32(now)-b.ring[i])
-}
-
-func (b *burst) take(n uint32, now int64) {
-	if size := uint32(len(b.ring)); b.count == size {
-		b.resize(min(n, max(2, 2*size)))
-	}
-	b.ring[(b.head+b.count)%uint32(len(b.ring))] = uint32(now)
-	b.count++
-}
-
-func (b *burst) giveBack(stamp int64) {
-	n := uint32(len(b.ring))
-	for i := b.count; i > 0; i-- {
-		if b.ring[(b.head+i-1)%n] != uint32(stamp) {
-			continue
-		}
-		for ; i < b.count; i++ {
-			b.ring[(b.head+i-1)%n] = b.ring[(b.head+i)%n]
-		}
-		b.count--
-		return
-	}
-}
-
-// resize moves the held stamps to a larger ring.
-func (b *burst) resize(size uint32) {
-	ring := make([]uint32, size)
-	for i := range b.count {
-		ring[i] = b.ring[(b.head+i)%uint32(len(b.ring))]
-	}
-	b.ring, b.head = ring, 0
-}
-
-// rate is the window of a pay-per-use operation, in a list of them.
-type rate struct {
-	next      *rate
-	window    window
-	operation uint16
-}
-
-// rate returns an operation's window, made at its first use.
-func (a *Account) rate(operation uint16) *window {
-	for r := a.rates; r != nil; r = r.next {
-		if r.operation == operation {
-			return &r.window
-		}
-	}
-	a.rates = &rate{next: a.rates, operation: operation}
-	return &a.rates.window
-}
+// age is how long ago the nth oldest call was admitted.
+func (r ring) age(n uint32, now int64) int64 { return int64(uint32(now) - *r.place(n)) }

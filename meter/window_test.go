@@ -25,6 +25,7 @@ func (e *exact) inWindow(now int64) (n uint32) {
 func TestWindowIsTheRule(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var w window
+		s := new(rings)
 		var log exact
 		n := rapid.Uint32Range(1, 25).Draw(t, "n")
 		now := rapid.Int64Range(0, 1<<40).Draw(t, "start")
@@ -34,13 +35,13 @@ func TestWindowIsTheRule(t *testing.T) {
 			if rapid.IntRange(0, 40).Draw(t, "change") == 0 {
 				n = rapid.Uint32Range(1, 25).Draw(t, "new n")
 			}
-			free, wait := w.room(n, now)
+			free, wait := w.room(s, n, now)
 			want := n - min(n, log.inWindow(now))
 			if free != want {
 				t.Fatalf("at %d with limit %d: room for %d, the rule says %d", now, n, free, want)
 			}
 			if free == 0 {
-				if later, _ := w.room(n, now); later != 0 {
+				if later, _ := w.room(s, n, now); later != 0 {
 					t.Fatal("asking changed the answer")
 				}
 				if log.inWindow(now+wait) >= n || log.inWindow(now+wait-1) < n {
@@ -48,13 +49,13 @@ func TestWindowIsTheRule(t *testing.T) {
 				}
 				continue
 			}
-			w.take(n, now)
+			w.take(s, now)
 			log.admitted = append(log.admitted, now)
 			if rapid.IntRange(0, 5).Draw(t, "give back") == 0 {
 				i := rapid.IntRange(0, len(log.admitted)-1).Draw(t, "which")
 				stamp := log.admitted[i]
 				now += rapid.Int64Range(0, second).Draw(t, "later")
-				if w.giveBack(stamp, now); now-stamp < second {
+				if w.giveBack(s, stamp, now); now-stamp < second {
 					log.admitted = slices.Delete(log.admitted, i, i+1)
 				}
 			}
@@ -66,16 +67,17 @@ func TestWindowIsTheRule(t *testing.T) {
 func TestPacedClientIsNeverRefused(t *testing.T) {
 	for _, n := range []uint32{1, 5, 10, 20, 1000} {
 		var w window
+		s := new(rings)
 		stamps := make([]int64, 0, 5*n)
 		for k := range 5 * int(n) {
 			now := int64(k) * 7
 			if k >= int(n) {
 				now = max(now, stamps[k-int(n)]+second)
 			}
-			if free, _ := w.room(n, now); free == 0 {
+			if free, _ := w.room(s, n, now); free == 0 {
 				t.Fatalf("limit %d: paced call %d refused", n, k)
 			}
-			w.take(n, now)
+			w.take(s, now)
 			stamps = append(stamps, now)
 		}
 	}
