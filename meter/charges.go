@@ -128,8 +128,10 @@ func (c *charges) forget(s *store) {
 
 // of finds a month. Calls of older ones are the newest's; see forget.
 func (c *charges) of(s *store, month uint32) *charges {
-	if before := c.before(s); before != nil && before.month == month {
-		return before
+	if month != c.month {
+		if before := c.before(s); before != nil && before.month == month {
+			return before
+		}
 	}
 	return c
 }

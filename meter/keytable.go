@@ -6,7 +6,10 @@ import (
 )
 
 // keyTable finds keys by hash. Sharded, so that adding a key stalls nobody.
-type keyTable struct{ shards [256]keyShard }
+type keyTable struct {
+	shards [256]keyShard
+	blocks pool[keyBlock]
+}
 
 // keyShard has its keys without gaps, and finds them by a hash table with open
 // addressing: a key's place is its home or, where that is taken, the next free
@@ -14,11 +17,15 @@ type keyTable struct{ shards [256]keyShard }
 type keyShard struct {
 	sync.RWMutex
 	places []place
-	keys   []*[keysAtOnce]keyRecord
+	blocks []uint32 // the table's that its keys are in
 	used   int
 }
 
-const keysAtOnce = 51 // 2,040 bytes, which Go allocates as 2,048
+const keysInBlock = 16
+
+// keyBlock is keys of one shard: so few that 256 shards leave little of their
+// newest ones empty.
+type keyBlock [keysInBlock]keyRecord
 
 // keyRecord is one key. 40 bytes.
 type keyRecord struct {
@@ -48,7 +55,7 @@ func (p place) number() int             { return int(p&(1<<numberBits-1)) - 1 }
 func (t *keyTable) get(hash [32]byte) (k keyRecord, ok bool) {
 	s := &t.shards[hash[0]]
 	s.RLock()
-	if _, found := s.find(&hash); found != nil {
+	if _, found := s.find(t, &hash); found != nil {
 		k, ok = *found, true
 	}
 	s.RUnlock()
@@ -59,17 +66,18 @@ func (t *keyTable) put(k keyRecord) {
 	s := &t.shards[k.hash[0]]
 	s.Lock()
 	defer s.Unlock()
-	s.grow()
-	at, known := s.find(&k.hash)
+	s.grow(t)
+	at, known := s.find(t, &k.hash)
 	if known != nil {
 		*known = k
 		return
 	}
-	if s.used == len(s.keys)*keysAtOnce {
-		s.keys = append(s.keys, new([keysAtOnce]keyRecord))
+	if s.used == len(s.blocks)*keysInBlock {
+		block, _ := t.blocks.take()
+		s.blocks = append(s.blocks, block)
 	}
 	s.places[at] = newPlace(&k.hash, s.used)
-	*s.key(s.used) = k
+	*s.key(t, s.used) = k
 	s.used++
 }
 
@@ -78,19 +86,21 @@ func (t *keyTable) remove(hash [32]byte) {
 	s := &t.shards[hash[0]]
 	s.Lock()
 	defer s.Unlock()
-	at, k := s.find(&hash)
+	at, k := s.find(t, &hash)
 	if k == nil {
 		return
 	}
 	s.used--
-	last := s.key(s.used)
-	from, _ := s.find(&last.hash)
+	last := s.key(t, s.used)
+	from, _ := s.find(t, &last.hash)
 	s.places[from] = newPlace(&last.hash, s.places[at].number())
 	*k, *last = *last, keyRecord{}
-	s.close(at)
+	s.close(t, at)
 }
 
-func (s *keyShard) key(n int) *keyRecord { return &s.keys[n/keysAtOnce][n%keysAtOnce] }
+func (s *keyShard) key(t *keyTable, n int) *keyRecord {
+	return &t.blocks.at(s.blocks[n/keysInBlock])[n%keysInBlock]
+}
 
 // home is the place of a key unless it is taken. The first byte of the hash has
 // chosen the shard.
@@ -107,13 +117,13 @@ func (s *keyShard) after(at int) int {
 
 // find returns a key and its place, or nil and the free place where it would be
 // put.
-func (s *keyShard) find(hash *[32]byte) (at int, k *keyRecord) {
+func (s *keyShard) find(t *keyTable, hash *[32]byte) (at int, k *keyRecord) {
 	if len(s.places) == 0 {
 		return 0, nil
 	}
 	for at = s.home(hash); s.places[at] != 0; at = s.after(at) {
 		if p := s.places[at]; p.may(hash) {
-			if k = s.key(p.number()); k.hash == *hash {
+			if k = s.key(t, p.number()); k.hash == *hash {
 				return at, k
 			}
 		}
@@ -122,13 +132,13 @@ func (s *keyShard) find(hash *[32]byte) (at int, k *keyRecord) {
 }
 
 // grow keeps an eighth of the places free, with one key more.
-func (s *keyShard) grow() {
+func (s *keyShard) grow(t *keyTable) {
 	if s.used+1 <= len(s.places)*7/8 {
 		return
 	}
 	s.places = make([]place, max(8, len(s.places)+len(s.places)/4))
 	for n := range s.used {
-		hash := &s.key(n).hash
+		hash := &s.key(t, n).hash
 		at := s.home(hash)
 		for s.places[at] != 0 {
 			at = s.after(at)
@@ -139,10 +149,10 @@ func (s *keyShard) grow() {
 
 // close frees a place and moves up those that come after it for want of it, so
 // that each is still found from its home.
-func (s *keyShard) close(hole int) {
+func (s *keyShard) close(t *keyTable, hole int) {
 	s.places[hole] = 0
 	for at := s.after(hole); s.places[at] != 0; at = s.after(at) {
-		home := s.home(&s.key(s.places[at].number()).hash)
+		home := s.home(&s.key(t, s.places[at].number()).hash)
 		if s.distance(home, at) >= s.distance(hole, at) {
 			s.places[hole], s.places[at] = s.places[at], 0
 			hole = at

@@ -71,8 +71,8 @@ func sound(t rapid.TB, table *keyTable, keys int) {
 		if taken != s.used {
 			t.Errorf("shard %d: %d places for %d keys", i, taken, s.used)
 		}
-		for n := s.used; n < len(s.keys)*keysAtOnce; n++ {
-			if *s.key(n) != (keyRecord{}) {
+		for n := s.used; n < len(s.blocks)*keysInBlock; n++ {
+			if *s.key(table, n) != (keyRecord{}) {
 				t.Errorf("shard %d keeps a key that was removed", i)
 			}
 		}
