@@ -3,7 +3,6 @@ package meter
 import (
 	"crypto/sha256"
 	"fmt"
-	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -12,7 +11,7 @@ import (
 
 // mostPerAccount is what an account with a key, a package and a subscription may
 // take of the heap, in bytes.
-const mostPerAccount = 300
+const mostPerAccount = 240
 
 // load is what the accounts of a measurement have and do.
 type load struct {
@@ -86,6 +85,15 @@ func (l load) measure(t testing.TB, accounts uint32) memory {
 		m.Load(l.view(n + 1))
 	}
 	loaded, _ := heap()
+	l.addKeys(m, accounts)
+	known, _ := heap()
+	l.call(t, m, clock, accounts)
+	called, spans := heap()
+	runtime.KeepAlive(m)
+	return memory{loaded - empty, known - loaded, called - known, spans - emptySpans}
+}
+
+func (l load) addKeys(m *Meter, accounts uint32) {
 	for n := range accounts {
 		bound := ""
 		if l.names {
@@ -93,7 +101,10 @@ func (l load) measure(t testing.TB, accounts uint32) memory {
 		}
 		m.AddKey(Secret, sha256.Sum256(secretOf(nil, uint64(n+1))), n+1, bound)
 	}
-	known, _ := heap()
+}
+
+// call makes the calls of all accounts.
+func (l load) call(t testing.TB, m *Meter, clock *TestClock, accounts uint32) {
 	call := func(n uint32, op uint16) {
 		k, _ := m.Identify(Secret, sha256.Sum256(secretOf(nil, uint64(n+1))))
 		h, v := m.Admit(Call{Key: k, Operation: op})
@@ -116,9 +127,6 @@ func (l load) measure(t testing.TB, accounts uint32) memory {
 			}
 		}
 	}
-	called, spans := heap()
-	runtime.KeepAlive(m)
-	return memory{loaded - empty, known - loaded, called - known, spans - emptySpans}
 }
 
 func heap() (bytes, spans uint64) {
@@ -133,7 +141,6 @@ func heap() (bytes, spans uint64) {
 func TestAccountsAreSmall(t *testing.T) {
 	const accounts = 100_000
 	m := loads[0].measure(t, accounts)
-	t.Logf("records: account %d, instance %d, key %d", reflect.TypeFor[Account]().Size(), reflect.TypeFor[instance]().Size(), reflect.TypeFor[keyRecord]().Size())
 	if each := m.all() / accounts; each > mostPerAccount {
 		t.Errorf("%d bytes an account, %+v in all; want at most %d", each, m, mostPerAccount)
 	}
@@ -155,4 +162,21 @@ func BenchmarkMemory(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkLoad takes over accounts from the ledger.
+func BenchmarkLoad(b *testing.B) {
+	views := make([]View, 100_000)
+	for n := range views {
+		views[n] = loads[0].view(uint32(n + 1))
+	}
+	for b.Loop() {
+		b.StopTimer()
+		m, _ := memoryMeter(b)
+		b.StartTimer()
+		for n := range views {
+			m.Load(views[n])
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(views)), "ns/account")
 }

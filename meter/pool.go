@@ -7,8 +7,9 @@ const atOnce = 1024
 
 // pool has values that are referred to by number, where a pointer would cost
 // twice the memory, and the garbage collector a visit: it passes by an array of
-// values without pointers, however many they are. Values never move. Each
-// belongs to an account, whose lock guards it.
+// values without pointers, however many they are. Values never move, so the pool
+// guards only which of them are in use; what is in one is guarded by the lock of
+// what refers to it.
 type pool[T any] struct {
 	arrays list[*[atOnce]T]
 	lock   sync.Mutex

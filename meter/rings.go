@@ -3,7 +3,7 @@ package meter
 import "sync"
 
 // rings has rings by number, of 4 words, of 8, and so on: the upper bits of the
-// number say of how many.
+// number say of how many, the others, less one, which of these it is.
 type rings struct {
 	lock  sync.Mutex
 	sizes [1 << (32 - ringBits)]ringSize
@@ -12,7 +12,7 @@ type rings struct {
 // ringSize has the rings of one size.
 type ringSize struct {
 	arrays list[[]uint32]
-	given  uint32   // the highest number that is or was in use
+	given  uint32   // how many are or were in use
 	free   []uint32 // those that were given back
 }
 
@@ -22,13 +22,21 @@ const (
 	ringsAtOnce = 12 // 1<<12 words come into being together, or one larger ring
 )
 
+func sizeOf(number uint32) uint32 { return (number - 1) >> ringBits }
+
+// wordsOf returns how many words a ring of a size has, and an array of such
+// rings, as powers of two.
+func wordsOf(size uint32) (ring, array uint32) {
+	ring = size + leastRing
+	return ring, max(ring, ringsAtOnce)
+}
+
 // at returns the ring of a number.
 func (s *rings) at(number uint32) ring {
-	size := number >> ringBits
-	bits := size + leastRing
-	array := max(bits, ringsAtOnce)
-	at := uint64(number%(1<<ringBits)) << bits
-	return s.sizes[size].arrays.all()[at>>array][at%(1<<array):][:1<<bits]
+	size := sizeOf(number)
+	words, array := wordsOf(size)
+	at := uint64((number-1)%(1<<ringBits)) << words
+	return s.sizes[size].arrays.all()[at>>array][at%(1<<array):][:1<<words]
 }
 
 // first returns an empty ring of the least size.
@@ -42,7 +50,7 @@ func (s *rings) first() (number uint32) {
 func (s *rings) larger(number uint32) uint32 {
 	s.lock.Lock()
 	defer s.lock.Unlock()
-	bigger := s.take(number>>ringBits + 1)
+	bigger := s.take(sizeOf(number) + 1)
 	to := s.at(bigger)
 	for from := s.at(number); from[ringCount] > 0; from.pop() {
 		to.push(*from.place(0))
@@ -65,16 +73,15 @@ func (s *rings) take(size uint32) (number uint32) {
 		s.at(number).clear()
 		return number
 	}
-	of.given++
-	bits := size + leastRing
-	array := max(bits, ringsAtOnce)
-	for uint64(of.given)<<bits>>array >= uint64(len(of.arrays.all())) {
+	words, array := wordsOf(size)
+	if int(uint64(of.given)<<words>>array) == len(of.arrays.all()) {
 		of.arrays.add(make([]uint32, 1<<array))
 	}
-	return size<<ringBits | of.given
+	of.given++
+	return size<<ringBits + of.given
 }
 
 func (s *rings) free(number uint32) {
-	of := &s.sizes[number>>ringBits]
+	of := &s.sizes[sizeOf(number)]
 	of.free = append(of.free, number)
 }

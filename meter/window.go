@@ -70,22 +70,3 @@ func (w *window) drop(s *rings) {
 	}
 	*w = window{}
 }
-
-// room drops the stamps that are a second old.
-func (r ring) room(n uint32, now int64) (free uint32, wait int64) {
-	for r[ringCount] > 0 {
-		age := r.age(0, now)
-		if age < second {
-			wait = second - age
-			break
-		}
-		r.pop()
-	}
-	if count := r[ringCount]; count > 0 && count >= n {
-		return 0, second - r.age(count-n, now) // more than n are held after a change to a smaller one
-	}
-	return n - r[ringCount], wait
-}
-
-// age is how long ago the nth oldest call was admitted.
-func (r ring) age(n uint32, now int64) int64 { return int64(uint32(now) - *r.place(n)) }

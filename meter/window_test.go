@@ -19,14 +19,14 @@ func (e *exact) inWindow(now int64) (n uint32) {
 	return n
 }
 
-// TestWindowIsTheRule holds the ring against an endless log of admissions, under
-// bursts, idle times beyond the wrap of 32-bit stamps, and changes of the limit
-// (D27).
+// TestWindowIsTheRule holds windows, whose rings lie together, against endless
+// logs of admissions, under bursts, idle times beyond the wrap of 32-bit stamps,
+// and changes of the limit (D27).
 func TestWindowIsTheRule(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var w window
 		s := new(rings)
-		var log exact
+		var windows [3]window
+		var logs [3]exact
 		n := rapid.Uint32Range(1, 25).Draw(t, "n")
 		now := rapid.Int64Range(0, 1<<40).Draw(t, "start")
 		for range rapid.IntRange(1, 300).Draw(t, "calls") {
@@ -34,6 +34,12 @@ func TestWindowIsTheRule(t *testing.T) {
 				rapid.Int64Range(4*second, 10*second)).Draw(t, "gap")
 			if rapid.IntRange(0, 40).Draw(t, "change") == 0 {
 				n = rapid.Uint32Range(1, 25).Draw(t, "new n")
+			}
+			which := rapid.IntRange(0, 2).Draw(t, "window")
+			w, log := &windows[which], &logs[which]
+			if rapid.IntRange(0, 40).Draw(t, "drop") == 0 {
+				w.drop(s)
+				log.admitted = nil
 			}
 			free, wait := w.room(s, n, now)
 			want := n - min(n, log.inWindow(now))

@@ -153,8 +153,8 @@ var mutants = []mutant{
 		[]short{{row: 11, rounds: 1}}},
 
 	{"do not hold a package's calls", []edit{{"meter/admit.go",
-		`		a.findPackage(line.Ref).Left--`,
-		`		a.findPackage(line.Ref)`}},
+		`		a.findPackage(s, line.Ref).Left--`,
+		`		a.findPackage(s, line.Ref)`}},
 		[]short{{row: 13, rounds: 1}}},
 
 	{"let two equal commands be judged at once", []edit{{"billing/command.go",
