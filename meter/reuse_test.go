@@ -54,34 +54,45 @@ func TestMonthsAreUsedAgain(t *testing.T) {
 	}
 }
 
-// TestRingsOfAReleasedInstance are the next one's, and an add that was admitted
-// to the old one takes nothing back from there.
+// TestRingsOfAReleasedInstance are the next one's, those of searches as well as
+// those of adds, and an add that was admitted to the old one takes nothing back
+// from there.
 func TestRingsOfAReleasedInstance(t *testing.T) {
 	s := newShop(t, 9)
-	admit := func() (Hold, Verdict) {
+	var held []*Hold
+	admit := func() Verdict {
 		t.Helper()
+		search, v := s.Admit(Call{Key: s.key, Operation: opSearch})
+		if v.Reason != 0 {
+			t.Fatal(v.Reason)
+		}
 		h, v := s.Admit(Call{Key: s.key, Operation: opAdd, Images: true})
 		if v.Reason != 0 {
 			t.Fatal(v.Reason)
 		}
-		return h, v
+		held = append(held, &search, &h)
+		return v
 	}
-	_, first := admit()
-	late, v := admit()
+	first := admit()
+	admit()
+	late, v := s.Admit(Call{Key: s.key, Operation: opAdd, Images: true})
 	s.view.Instances[0] = Instance{Name: "shop", ID: 4}
 	s.Update(s.view)
 	admit()
-	_, before := admit()
+	before := admit()
 	if before.Remaining != first.Remaining-1 {
 		t.Errorf("room for %d after two calls, want %d", before.Remaining, first.Remaining-1)
 	}
 	s.Withdraw(&late, &v, account.ImageCapacity)
-	if _, after := admit(); after.Remaining != before.Remaining-1 {
+	if after := admit(); after.Remaining != before.Remaining-1 {
 		t.Errorf("room for %d after three calls, want %d", after.Remaining, before.Remaining-1)
 	}
+	for _, h := range held {
+		s.Release(h, account.FailedStatus)
+	}
 	small, larger := s.store.rings.sizes[0].given, s.store.rings.sizes[1].given
-	if small != 1 || larger != 1 || s.store.instanceMore.given != 1 || s.store.instances.given != 1 {
-		t.Errorf("%d rings, %d larger ones, %d and %d instances are or were in use, want 1 of each",
+	if small != 2 || larger != 2 || s.store.instanceMore.given != 1 || s.store.instances.given != 1 {
+		t.Errorf("%d rings, %d larger ones, %d and %d instances are or were in use, want 2, 2, 1, 1",
 			small, larger, s.store.instanceMore.given, s.store.instances.given)
 	}
 }
