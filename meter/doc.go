@@ -21,4 +21,9 @@
 // A posted call is one increment of a crash-safe counter (package tally) in the
 // file of the period in which the call arrived (D6). The counter's slot is
 // reserved at admission, so that posting cannot fail.
+//
+// There may be a million accounts, and the garbage collector must not have to
+// visit them: an account refers by number to what it has, which lies in the
+// meter's store, in arrays of values without pointers. Whatever follows such a
+// number takes the store as its first argument.
 package meter
