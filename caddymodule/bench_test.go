@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -61,5 +62,19 @@ func BenchmarkCall(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		call()
+	}
+}
+
+// BenchmarkSetRate sets the fields of a limit of which all values are kept, and of
+// one that is larger.
+func BenchmarkSetRate(b *testing.B) {
+	for _, limit := range []uint32{100, 100_000} {
+		b.Run(strconv.Itoa(int(limit)), func(b *testing.B) {
+			h := make(http.Header)
+			b.ReportAllocs()
+			for b.Loop() {
+				setRate(h, limit, limit-1)
+			}
+		})
 	}
 }

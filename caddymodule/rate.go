@@ -1,8 +1,8 @@
 package caddymodule
 
 import (
-	"fmt"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 )
 
@@ -13,45 +13,57 @@ const (
 	policyField = "Ratelimit-Policy"
 )
 
-// commonLimit is up to which limit field values are made once and kept.
-const commonLimit = 256
+// Field values for so many limits, and for up to so many calls that are left, are
+// made once and kept: they are sent with every call.
+const (
+	keptPolicies  = 256
+	keptRemaining = 256
+)
 
-// rateValues are the fields' values for one limit.
-type rateValues struct {
-	policy    []string
-	remaining [][]string // by calls that are left
+// policy is a field's value for one limit.
+type policy struct {
+	limit uint32
+	value []string
 }
 
-var rates [commonLimit + 1]atomic.Pointer[rateValues]
+var (
+	policies  [keptPolicies]atomic.Pointer[policy] // by the lowest bits of their limits
+	remainder = makeRemainder()                    // values by calls that are left
+)
+
+func makeRemainder() (values [keptRemaining][]string) {
+	for n := range values {
+		values[n] = makeRate(uint32(n))
+	}
+	return values
+}
 
 // setRate tells a client its rate, in place of what an upstream says of its own.
 func setRate(h http.Header, limit, remaining uint32) {
-	if limit > commonLimit || remaining > limit {
-		h[policyField], h[rateField] = policyValue(limit), rateValue(remaining)
-		return
+	h[policyField] = policyValue(limit)
+	if remaining < keptRemaining {
+		h[rateField] = remainder[remaining]
+	} else {
+		h[rateField] = makeRate(remaining)
 	}
-	v := rates[limit].Load()
-	if v == nil {
-		v = makeRate(limit)
-		rates[limit].Store(v)
-	}
-	h[policyField], h[rateField] = v.policy, v.remaining[remaining]
-}
-
-func makeRate(limit uint32) *rateValues {
-	v := &rateValues{policy: policyValue(limit)}
-	for n := range limit + 1 {
-		v.remaining = append(v.remaining, rateValue(n))
-	}
-	return v
 }
 
 func policyValue(limit uint32) []string {
-	return []string{fmt.Sprintf(`"calls";q=%d;w=1`, limit)}
+	kept := &policies[limit%keptPolicies]
+	p := kept.Load()
+	if p == nil || p.limit != limit {
+		p = &policy{limit, field(`"calls";q=`, limit, `;w=1`)}
+		kept.Store(p)
+	}
+	return p.value
 }
 
-// rateValue says that there is more room in a second at most: the window is one
+// makeRate says that there is more room in a second at most: the window is one
 // second long (D27), and the field counts whole ones.
-func rateValue(remaining uint32) []string {
-	return []string{fmt.Sprintf(`"calls";r=%d;t=1`, remaining)}
+func makeRate(remaining uint32) []string { return field(`"calls";r=`, remaining, `;t=1`) }
+
+func field(before string, n uint32, after string) []string {
+	var buffer [32]byte
+	b := strconv.AppendUint(append(buffer[:0], before...), uint64(n), 10)
+	return []string{string(append(b, after...))}
 }

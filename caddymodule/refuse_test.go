@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -115,12 +116,15 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func TestRateValues(t *testing.T) {
-	for _, limit := range []uint32{1, 2, commonLimit, commonLimit + 1, 5000} {
-		for range 2 { // made, and kept
-			h := make(http.Header)
-			setRate(h, limit, limit-1)
-			if h.Get("RateLimit") != fmt.Sprintf(`"calls";r=%d;t=1`, limit-1) || h.Get("RateLimit-Policy") != fmt.Sprintf(`"calls";q=%d;w=1`, limit) {
-				t.Error(limit, h)
+	limits := []uint32{1, 2, keptRemaining, keptRemaining + 1, 1 + keptPolicies, 5000, math.MaxUint32}
+	for range 2 { // made, and kept, or in the place of another
+		for _, limit := range limits {
+			for _, left := range []uint32{0, limit - 1} {
+				h := make(http.Header)
+				setRate(h, limit, left)
+				if h.Get("RateLimit") != fmt.Sprintf(`"calls";r=%d;t=1`, left) || h.Get("RateLimit-Policy") != fmt.Sprintf(`"calls";q=%d;w=1`, limit) {
+					t.Error(limit, h)
+				}
 			}
 		}
 	}
