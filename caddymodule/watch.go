@@ -84,8 +84,9 @@ func (w *watch) WriteHeader(status int) {
 
 func (w *watch) begin(status int) {
 	w.status = status
+	h := w.Header()
 	if w.limit > 0 {
-		setRate(w.Header(), w.limit, w.remaining)
+		setRate(h, w.limit, w.remaining)
 	}
 	why := w.rule.OfStatus(status)
 	if why == 0 && w.tunnel {
@@ -97,7 +98,7 @@ func (w *watch) begin(status int) {
 	}
 	if w.bodiless || status == http.StatusNoContent || status == http.StatusNotModified {
 		w.bodiless, w.tap.open = true, false
-	} else if n, err := strconv.ParseInt(w.Header().Get("Content-Length"), 10, 64); err == nil {
+	} else if n, err := strconv.ParseInt(first(h["Content-Length"]), 10, 64); err == nil {
 		w.left = n
 	}
 	if (w.bodiless || w.left == 0) && w.endsWithBody() {
@@ -183,7 +184,15 @@ func (w *watch) end(returned bool, err error) {
 	}
 }
 
-func (w *watch) encoding() string { return w.Header().Get("Content-Encoding") }
+func (w *watch) encoding() string { return first(w.Header()["Content-Encoding"]) }
+
+// first is what http.Header.Get returns, without a look at how the name is spelt.
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
+}
 
 // settle counts the call if why is 0, and otherwise gives back what it held, but
 // for an image that the upstream may have.
