@@ -89,16 +89,17 @@ func (p plan) run(ctx context.Context, env bench.Env) error {
 	defer up.Kill()
 	random := rand.New(rand.NewPCG(env.Seed, 1))
 	for _, w := range p.workloads {
-		all := make(paired.Slices)
+		all, collected := make(paired.Slices), make(collections)
 		for i := range w.casts {
 			env.Log("tagging%s: processes %d of %d, %d rounds", w.suffix, i+1, w.casts, w.rounds)
-			slices, err := w.cast(ctx, env, address, p.warmup, random)
+			slices, err := w.cast(ctx, env, address, p.warmup, random, collected)
 			if err != nil {
 				return err
 			}
 			all.Append(slices)
 		}
 		w.report(env, all)
+		w.reportCollections(env, all, collected)
 	}
 	if p.imageRounds == 0 {
 		return nil
@@ -135,8 +136,8 @@ func stage(env bench.Env, kinds []kind, upstream string, h2 bool, play func([]*g
 	return play(gateways)
 }
 
-// cast measures one set of processes.
-func (w workload) cast(ctx context.Context, env bench.Env, upstream string, warmup time.Duration, random *rand.Rand) (slices paired.Slices, err error) {
+// cast measures one set of processes, and adds what they collected meanwhile.
+func (w workload) cast(ctx context.Context, env bench.Env, upstream string, warmup time.Duration, random *rand.Rand, collected collections) (slices paired.Slices, err error) {
 	request := load.Request{Path: w.path, Type: "application/json", Body: load.Fixed(body)}
 	err = stage(env, kinds, upstream, w.h2, func(gateways []*gateway) error {
 		sites, err := connect(gateways, clients, w.h2, request)
@@ -148,7 +149,13 @@ func (w workload) cast(ctx context.Context, env bench.Env, upstream string, warm
 		if err != nil {
 			return err
 		}
+		if err := collected.add(gateways, -1); err != nil {
+			return err
+		}
 		if slices, err = paired.Run(ctx, sites, w.rounds, random); err != nil {
+			return err
+		}
+		if err := collected.add(gateways, 1); err != nil {
 			return err
 		}
 		return reconcile(gateways, tagging, func(name string) int { return warm[name] + paired.Requests(slices[name]) })

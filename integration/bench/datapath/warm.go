@@ -1,9 +1,7 @@
 package datapath
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/tallygate/tallygate/integration/bench/paired"
@@ -43,18 +41,4 @@ func warm(ctx context.Context, gateways []*gateway, sites []*paired.Site, most t
 		}
 	}
 	return answered, nil
-}
-
-// collections is how often the garbage collector ran, by Caddy's metrics.
-func (g *gateway) collections() (n int, err error) {
-	text, err := g.running.Get(context.Background(), "/metrics")
-	if err != nil {
-		return 0, err
-	}
-	_, rest, found := bytes.Cut(text, []byte("\ngo_gc_duration_seconds_count "))
-	if !found {
-		return 0, fmt.Errorf("the metrics of %s do not count collections", g.name)
-	}
-	_, err = fmt.Sscan(string(rest), &n)
-	return n, err
 }
