@@ -12,7 +12,7 @@ import (
 // report adds the figures of a workload.
 func (w workload) report(env bench.Env, s paired.Slices) {
 	what := fmt.Sprintf("; %d clients, %s, %d B answered by %d B of JSON with a body rule, %d sets of processes; ",
-		clients, w.how, len(body), origin.Size(w.path), w.casts)
+		w.clients, w.how, len(body), origin.Size(w.path), w.casts)
 	for _, r := range []struct {
 		name   string
 		ratio  func(name string, a, b []paired.Slice, seed uint64) figure.Figure
