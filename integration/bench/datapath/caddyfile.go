@@ -20,12 +20,10 @@ const (
 	// tuned are those that ship: the log settings of Caddyfile.example, and what
 	// package tune sets.
 	tuned settings = iota
-	// even are the same log settings and a memory limit instead of GOGC, which
-	// leaves all the same room for new objects, so that collections come after
-	// about as many calls with and without a ledger. By GOGC they are the rarer the
-	// more memory is in use otherwise, and by one limit for all the more frequent: a
-	// meter would seem to save CPU, or to use what its ledger's memory costs once
-	// the process is given too little.
+	// even are the same log settings and a memory limit instead of GOGC, so that
+	// collections come after about as many calls with and without a ledger. By GOGC
+	// they are the rarer the more memory is in use otherwise: a meter would seem to
+	// save CPU.
 	even
 	// untouched is Caddy as it comes.
 	untouched
@@ -34,30 +32,23 @@ const (
 func (s settings) String() string {
 	switch s {
 	case even:
-		return fmt.Sprintf("the log settings that ship, GOGC=off and GOMEMLIMIT=%dMiB, with a ledger %d more", evenLimit, ledgerKeeps)
+		return "the log settings that ship, GOGC=off and GOMEMLIMIT=" + evenLimit
 	case untouched:
 		return "no log settings, GOGC=100 and no GOMEMLIMIT"
 	}
 	return "the log and GC settings that ship"
 }
 
-// Memory limits in MiB. What a gateway has without new objects, some 5 MiB of its
-// own and what its ledger keeps, is small against the first; most of the second is
-// the table in which Badger holds what is new.
-const (
-	evenLimit   = 128
-	ledgerKeeps = 24
-)
+// evenLimit of memory is a multiple of what a gateway of any kind has in use, of
+// which a ledger's newest table is the largest part (21 MiB): all have most of it for
+// new objects.
+const evenLimit = "256MiB"
 
 // environment for the garbage collector.
-func (k kind) environment() []string {
-	switch k.settings {
+func (s settings) environment() []string {
+	switch s {
 	case even:
-		limit := evenLimit
-		if k.metered {
-			limit += ledgerKeeps
-		}
-		return []string{"GOGC=off", fmt.Sprintf("GOMEMLIMIT=%dMiB", limit)}
+		return []string{"GOGC=off", "GOMEMLIMIT=" + evenLimit}
 	case untouched:
 		return []string{"GOGC=100", "GOMEMLIMIT=off"}
 	}

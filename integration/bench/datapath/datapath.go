@@ -63,8 +63,8 @@ type workload struct {
 }
 
 var workloads = []workload{
-	{suffix: "", path: origin.Tagging, clients: clients, casts: 4, rounds: 50, how: "HTTP/1.1"},
-	{suffix: "_2_clients", path: origin.Tagging, clients: fewClients, casts: 4, rounds: 40, how: "HTTP/1.1"},
+	{suffix: "", path: origin.Tagging, clients: clients, casts: 8, rounds: 25, how: "HTTP/1.1"},
+	{suffix: "_2_clients", path: origin.Tagging, clients: fewClients, casts: 2, rounds: 40, how: "HTTP/1.1"},
 	{suffix: "_1mb", path: origin.LargeTagging, clients: clients, casts: 4, rounds: 15, how: "HTTP/1.1"},
 	{suffix: "_h2", path: origin.Tagging, h2: true, clients: clients, casts: 2, rounds: 30, how: "HTTP/2 without TLS over one connection"},
 }

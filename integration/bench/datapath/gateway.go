@@ -34,7 +34,7 @@ func start(env bench.Env, k kind, dir, upstream string, h2 bool) (*gateway, erro
 		return nil, err
 	}
 	var err error
-	if g.running, err = subject.Start(env.Binary, dir, g.admin, k.environment()...); err != nil {
+	if g.running, err = subject.Start(env.Binary, dir, g.admin, k.settings.environment()...); err != nil {
 		return nil, fmt.Errorf("%s: %w", k.name, err)
 	}
 	if k.metered {
