@@ -29,6 +29,7 @@ func (s *Store) close() error {
 	s.commits.Lock()
 	defer s.commits.Unlock()
 	s.reads.Wait()
+	s.drop() // nobody else has it any more
 	if err := s.room(min(s.Reserve(), writeReserve)); errors.Is(err, ledger.ErrNoSpace) {
 		s.cfg.Logger.Warn("the disk is too full to close the ledger: its log stays for the next start, and nothing is lost", "dir", s.cfg.Dir, "error", err)
 		return nil

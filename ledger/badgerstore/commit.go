@@ -60,16 +60,17 @@ func commit(txn *badger.Txn) error {
 	return failpoint.Fail("store/sync")
 }
 
-// finish ends a transaction. No read begins meanwhile: after a failure Badger's
-// memory may show a part of it.
+// finish ends a transaction. Reads that begin meanwhile see what was there before
+// it, and after a failure none begins: Badger's memory may show a part of it.
 func (s *Store) finish(txn *badger.Txn) error {
+	err := s.commit(txn)
 	s.gate.Lock()
 	defer s.gate.Unlock()
-	err := s.commit(txn)
 	switch {
 	case err == nil:
 		failpoint.SyncedTree(s.cfg.Dir)
 		failpoint.Hit("store/committed")
+		s.renew()
 		return nil
 	case errors.Is(err, badger.ErrTxnTooBig), errors.Is(err, badger.ErrConflict),
 		errors.Is(err, badger.ErrBlockedWrites), errors.Is(err, badger.ErrDBClosed):

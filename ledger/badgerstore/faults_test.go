@@ -157,6 +157,36 @@ func TestUnknownOutcome(t *testing.T) {
 	}
 }
 
+// TestReadsBesideACommit see what was there before it and wait for nothing.
+func TestReadsBesideACommit(t *testing.T) {
+	t.Parallel()
+	s := mustOpen(t, Config{Dir: t.TempDir()})
+	if err := s.Commit(movement(1)); err != nil {
+		t.Fatal(err)
+	}
+	written, release, done := make(chan struct{}), make(chan struct{}), make(chan error)
+	s.commit = func(txn *badger.Txn) error {
+		err := txn.Commit()
+		close(written)
+		<-release
+		return err
+	}
+	go func() { done <- s.Commit(movement(2)) }()
+	<-written
+	within(t, "a read beside a commit", func() {
+		if n, err := countMovements(s); n != 1 || err != nil || s.Err() != nil {
+			t.Errorf("%d movements, %v, %v", n, err, s.Err())
+		}
+	})
+	close(release)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if n, err := countMovements(s); n != 2 || err != nil {
+		t.Errorf("%d movements after it, %v", n, err)
+	}
+}
+
 // TestDefiniteFailure: what Badger refuses before it writes stops nothing.
 func TestDefiniteFailure(t *testing.T) {
 	t.Parallel()
@@ -188,6 +218,7 @@ func TestValueUnderAnotherKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.renew()
 	n, moved := countMovements(s)
 	_, block := s.Block(3)
 	commit := s.Commit(ledger.Step{Blocks: []ledger.Block{{Number: 3, Folded: 1}}})

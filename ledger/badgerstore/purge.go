@@ -63,17 +63,17 @@ func (s *Store) purge(from []byte, keys int) (next []byte, deleted int, err erro
 }
 
 func (s *Store) unseen(from []byte, keys int) (dead [][]byte, next []byte, err error) {
-	txn, err := s.begin()
+	read, err := s.begin()
 	if err != nil {
 		return nil, nil, err
 	}
-	defer s.end(txn)
+	defer s.end(read)
 	defer caught(&err)
 	o := badger.DefaultIteratorOptions
 	o.PrefetchValues = false
-	it := txn.NewIterator(o)
+	it := read.txn.NewIterator(o)
 	defer it.Close()
-	judge := imageJudge{txn: txn}
+	judge := imageJudge{txn: read.txn}
 	for it.Seek([]byte(max(string(from), productPrefix))); it.Valid(); it.Next() {
 		key := it.Item().KeyCopy(nil)
 		if !bytes.HasPrefix(key, []byte(productPrefix)) && !bytes.HasPrefix(key, []byte(picturePrefix)) {

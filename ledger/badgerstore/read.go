@@ -13,24 +13,6 @@ import (
 	"github.com/tallygate/tallygate/ledger"
 )
 
-// begin starts a read of what is committed now. end must follow.
-func (s *Store) begin() (*badger.Txn, error) {
-	s.gate.RLock()
-	defer s.gate.RUnlock()
-	if s.stopped != nil {
-		return nil, s.stopped
-	}
-	s.reads.Add(1)
-	s.reading.Add(1)
-	return s.db.NewTransaction(false), nil
-}
-
-func (s *Store) end(txn *badger.Txn) {
-	txn.Discard()
-	s.reading.Add(-1)
-	s.reads.Done()
-}
-
 // lookup copies a value out of the database, or ledger.ErrNotFound.
 func lookup(txn *badger.Txn, key []byte) (value []byte, err error) {
 	return lookupInto(txn, key, nil)
@@ -79,12 +61,12 @@ func newest[T any](s *Store, key []byte, decode func(value []byte) (T, error)) (
 }
 
 func (s *Store) value(key []byte) ([]byte, error) {
-	txn, err := s.begin()
+	read, err := s.begin()
 	if err != nil {
 		return nil, err
 	}
-	defer s.end(txn)
-	value, err := lookup(txn, key)
+	defer s.end(read)
+	value, err := lookup(read.txn, key)
 	s.noticed(err)
 	return value, err
 }
@@ -160,13 +142,13 @@ func scan[T any](s *Store, first, last []byte, decode func(key, value []byte) (T
 func scanProven[T any](s *Store, first, last []byte, decode func(key, value []byte) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		txn, err := s.begin()
+		read, err := s.begin()
 		if err != nil {
 			yield(none, err)
 			return
 		}
-		defer s.end(txn)
-		scanIn(txn, first, last, decode)(func(v T, err error) bool {
+		defer s.end(read)
+		scanIn(read.txn, first, last, decode)(func(v T, err error) bool {
 			s.noticed(err)
 			return yield(v, err)
 		})

@@ -54,19 +54,19 @@ func (s *Store) HasPicture(k ledger.PictureKey) (bool, error) {
 func (s *Store) Pictures(number, instance uint32) iter.Seq2[account.Image, error] {
 	return func(yield func(account.Image, error) bool) {
 		<-s.verified
-		txn, err := s.begin()
+		read, err := s.begin()
 		if err != nil {
 			yield(account.Image{}, err)
 			return
 		}
-		defer s.end(txn)
-		for p, err := range products(txn, number, instance) {
+		defer s.end(read)
+		for p, err := range products(read.txn, number, instance) {
 			if err != nil {
 				s.noticed(err)
 				yield(account.Image{}, err)
 				return
 			}
-			for image, err := range picturesOf(txn, p) {
+			for image, err := range picturesOf(read.txn, p) {
 				s.noticed(err)
 				if !yield(image, err) || err != nil {
 					return

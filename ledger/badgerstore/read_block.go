@@ -19,12 +19,12 @@ import (
 // Block implements ledger.Store. What Open has proven needs no more waiting, nor
 // that it is not there.
 func (s *Store) Block(number uint32) (ledger.Block, error) {
-	txn, err := s.begin()
+	read, err := s.begin()
 	if err != nil {
 		return ledger.Block{}, err
 	}
-	defer s.end(txn)
-	b, err := blockIn(txn, number)
+	defer s.end(read)
+	b, err := blockIn(read.txn, number)
 	s.noticed(err)
 	return b, err
 }
@@ -61,13 +61,13 @@ func blockIn(txn *badger.Txn, number uint32) (ledger.Block, error) {
 // Blocks implements ledger.Store. Blocks are decoded ahead of who takes them.
 func (s *Store) Blocks() iter.Seq2[ledger.Block, error] {
 	return func(yield func(ledger.Block, error) bool) {
-		txn, err := s.begin()
+		read, err := s.begin()
 		if err != nil {
 			yield(ledger.Block{}, err)
 			return
 		}
-		defer s.end(txn)
-		for b, err := range decoded(blockValues(txn, 0, math.MaxUint32)) {
+		defer s.end(read)
+		for b, err := range decoded(blockValues(read.txn, 0, math.MaxUint32)) {
 			s.noticed(err)
 			if !yield(b, err) || err != nil {
 				return
@@ -79,13 +79,13 @@ func (s *Store) Blocks() iter.Seq2[ledger.Block, error] {
 // BlocksBetween implements ledger.Store.
 func (s *Store) BlocksBetween(first, last uint32) iter.Seq2[ledger.Block, error] {
 	return func(yield func(ledger.Block, error) bool) {
-		txn, err := s.begin()
+		read, err := s.begin()
 		if err != nil {
 			yield(ledger.Block{}, err)
 			return
 		}
-		defer s.end(txn)
-		for v, err := range blockValues(txn, first, last) {
+		defer s.end(read)
+		for v, err := range blockValues(read.txn, first, last) {
 			var b ledger.Block
 			if err == nil {
 				b, err = ledger.DecodeBlock(v.number, v.state, v.terms)

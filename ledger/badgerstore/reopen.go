@@ -24,6 +24,7 @@ func (s *Store) Reopen() error {
 	s.commits.Lock() // the commit that failed has ended, and there is no other
 	defer s.commits.Unlock()
 	s.reads.Wait()
+	s.drop() // nobody else has it any more
 	if err := s.room(min(s.Reserve(), openReserve)); err != nil {
 		return err
 	}
@@ -37,5 +38,6 @@ func (s *Store) Reopen() error {
 	s.gate.Lock()
 	defer s.gate.Unlock()
 	s.db, s.chain, s.blocks, s.stopped = l.db, l.chain, l.blocks, nil
+	s.renew()
 	return nil
 }

@@ -78,6 +78,7 @@ type Store struct {
 
 	gate     sync.RWMutex // held for reading where a read begins, for writing where a commit ends
 	db       *badger.DB   // changes under commits and gate
+	newest   *snapshot    // of the commits that have ended
 	stopped  error        // why nothing is served any more
 	reads    sync.WaitGroup
 	reading  atomic.Int64  // how many reads there are
@@ -138,8 +139,12 @@ func (s *Store) open() (later []tableFile, err error) {
 		return nil, err
 	}
 	l, err := load(s.cfg, s.cfg.verifyNow)
+	if err != nil {
+		return nil, err
+	}
 	s.db, s.chain, s.blocks = l.db, l.chain, l.blocks
-	return l.later, err
+	s.renew()
+	return l.later, nil
 }
 
 // loaded is a database that was opened and found to add up.

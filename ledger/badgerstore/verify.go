@@ -66,11 +66,13 @@ func (s *Store) tryMerge() bool {
 	case s.reading.Load() > 0 || s.Room() != nil:
 		return false
 	}
+	s.drop()
 	err := s.db.Close()
 	if err == nil {
 		var db *badger.DB
 		if db, err = openBadger(s.cfg, true); err == nil {
 			s.db = db
+			s.renew()
 			return true
 		}
 	}
