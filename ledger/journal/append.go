@@ -3,6 +3,7 @@ package journal
 import (
 	"fmt"
 	"path/filepath"
+	"runtime"
 )
 
 // group is the records that one sync makes durable.
@@ -102,7 +103,10 @@ func (j *Journal) write() {
 	}
 }
 
-// take waits for a group; nil when the journal closes and nothing is left.
+// take waits for a group; nil when the journal closes and nothing is left. All who
+// can go on do so first: those who were just told that their records are durable
+// append more, and groups become few and large. Without that the first one to
+// append wakes the writer, and the rest miss the group.
 func (j *Journal) take() *group {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -112,6 +116,9 @@ func (j *Journal) take() *group {
 		}
 		j.wake.Wait()
 	}
+	j.mu.Unlock()
+	runtime.Gosched()
+	j.mu.Lock()
 	g := j.queue[0]
 	j.queue = j.queue[1:]
 	return g

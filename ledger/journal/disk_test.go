@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -21,6 +22,35 @@ func openOn(t testing.TB, cfg Config, d disk) *Journal {
 	}
 	t.Cleanup(func() { j.Close() })
 	return j
+}
+
+// TestGroupsOfThoseWhoComeBack: who has been told that a record is durable may
+// append the next one before a sync begins that would not wait for it.
+func TestGroupsOfThoseWhoComeBack(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var syncs atomic.Int64
+	d := realDisk
+	d.sync = func(*os.File) error { syncs.Add(1); return nil }
+	j := openOn(t, Config{Dir: t.TempDir(), SegmentSize: 1 << 20}, d)
+	const clients, records = 16, 50
+	var all sync.WaitGroup
+	for range clients {
+		all.Go(func() {
+			for range records {
+				p, err := j.Append(0, "k", nil)
+				if err == nil {
+					_, err = p.Wait()
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := syncs.Load(); n > records*2 {
+		t.Errorf("%d syncs for %d records of %d clients", n, clients*records, clients)
+	}
 }
 
 func TestGroupCommit(t *testing.T) {
