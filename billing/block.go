@@ -12,6 +12,7 @@ import (
 // for those of a fresh block.
 type block struct {
 	mu       sync.Mutex
+	images   sync.RWMutex // for reading a command's from judgement to effect, for writing an image change's; before mu
 	number   uint32
 	loaded   bool
 	folded   uint64 // newest input applied here
@@ -20,6 +21,7 @@ type block struct {
 	parts    []ledger.Step // cut before that, each with the block as it stood then
 	flushing []ledger.Step // images that the last flush took, while they may not be in the ledger
 	dirty    bool
+	growing  int  // by how much accounts grow that are on their way to the disk
 	fresh    bool // read for who has it locked, or locks it next: nobody has seen its accounts
 
 	users int // under the cache's lock; a flush is one until the ledger has what it took
@@ -50,7 +52,15 @@ func (c *blockCache) lock(number uint32) (*block, error) {
 
 // take returns a block locked, as it is.
 func (c *blockCache) take(number uint32) *block {
+	b := c.hold(number)
+	b.mu.Lock()
+	return b
+}
+
+// hold returns a block that stays in memory until leave.
+func (c *blockCache) hold(number uint32) *block {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.blocks == nil {
 		c.blocks = make(map[uint32]*block)
 	}
@@ -60,8 +70,6 @@ func (c *blockCache) take(number uint32) *block {
 		c.blocks[number] = b
 	}
 	b.users++
-	c.mu.Unlock()
-	b.mu.Lock()
 	return b
 }
 
@@ -96,6 +104,10 @@ func (c *blockCache) ready(b *block) error {
 func (c *blockCache) unlock(b *block) {
 	b.fresh = false
 	b.mu.Unlock()
+	c.leave(b)
+}
+
+func (c *blockCache) leave(b *block) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if b.users--; b.users == 0 && !b.dirty && len(c.blocks) > keepBlocks {

@@ -110,51 +110,83 @@ func (e *Engine) repeated(in commandInput) (Result, bool, error) {
 	return Result{JSON: a.JSON, Input: a.Input, Repeated: true}, true, nil
 }
 
-// accept judges the command, journals it and applies it, under the block's lock.
+// decided is a command that was accepted and is on its way to the disk.
+type decided struct {
+	pending journal.Pending
+	next    *account.Account // as the account will be
+	growth  int              // of it, see block.fits
+	effects account.Effects
+	answer  []byte
+}
+
+// accept decides on a command, and applies it when the journal has it. The block is
+// not locked while its record is on its way to the disk, or the commands for its
+// accounts would wait for one sync after another. The account is, by its name, so
+// that its next command is judged by what this one did; changes of images wait too,
+// and inputs for all blocks.
 func (e *Engine) accept(req Request, in commandInput) (Result, error) {
 	number, err := e.commandNumber(req.Account, req.Command)
 	if err != nil {
 		return Result{}, err
 	}
-	b, err := e.blocks.lock(ledger.BlockOf(number))
+	b := e.blocks.hold(ledger.BlockOf(number))
+	defer e.blocks.leave(b)
+	b.images.RLock()
+	defer b.images.RUnlock()
+	d, err := e.decide(number, req.Command, &in)
 	if err != nil {
 		return Result{}, err
 	}
-	defer e.blocks.unlock(b)
-	if err := e.checkKey(req.Command); err != nil {
+	rec, err := e.durable(d.pending)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.growing -= d.growth
+	if err != nil {
+		e.doubt(number)
 		return Result{}, err
+	}
+	failpoint.Hit("command/journalled")
+	e.take(b, rec, in, d.next, d.effects, d.answer)
+	failpoint.Hit("command/taken")
+	return Result{JSON: d.answer, Input: rec.Seq}, nil
+}
+
+// decide judges a command and gives it its place in the journal, under the block's
+// lock. It completes the input.
+func (e *Engine) decide(number uint32, cmd account.Command, in *commandInput) (d decided, err error) {
+	b, err := e.blocks.lock(ledger.BlockOf(number))
+	if err != nil {
+		return d, err
+	}
+	defer e.blocks.unlock(b)
+	if err := e.checkKey(cmd); err != nil {
+		return d, err
 	}
 	at := e.instant()
 	env := e.env(at)
 	in.Held = e.releasesHeld(at / int64(time.Second))
 	env.Floor = floorOf(e.Meta().Started, in.Held)
-	next, effects, err := e.judge(b, number, req.Command, env)
-	if err != nil {
-		return Result{}, err
+	if d.next, d.effects, err = e.judge(b, number, cmd, env); err != nil {
+		return d, err
 	}
-	in.Command = encode(req.Command)
-	answer, err := json.Marshal(effects.Answer) // what can fail fails before the journal has it
+	in.Command = encode(cmd)
+	d.answer, err = json.Marshal(d.effects.Answer) // what can fail fails before the journal has it
 	if err == nil {
-		err = b.fits(next)
+		d.growth, err = b.fits(d.next)
 	}
-	if err != nil {
-		e.restore(b, number, req.Command)
-		return Result{}, err
+	if err == nil {
+		failpoint.Hit("command/judged")
+		d.pending, err = e.place(at, inputCommand, *in)
 	}
-	failpoint.Hit("command/judged")
-	rec, err := e.record(at, inputCommand, in)
 	switch {
 	case errors.Is(err, journal.ErrStopped):
 		e.doubt(number)
-		return Result{}, err
 	case err != nil:
-		e.restore(b, number, req.Command)
-		return Result{}, err
+		e.restore(b, number, cmd)
+	default:
+		b.growing += d.growth
 	}
-	failpoint.Hit("command/journalled")
-	e.take(b, rec, in, next, effects, answer)
-	failpoint.Hit("command/taken")
-	return Result{JSON: answer, Input: rec.Seq}, nil
+	return d, err
 }
 
 // judge tries a command on its account. One that leaves less room for images

@@ -178,20 +178,38 @@ func (e *Engine) append(kind string, payload any) error {
 // record makes an input durable. After an error it may have happened all the
 // same.
 func (e *Engine) record(at int64, kind string, payload any) (journal.Record, error) {
+	pending, err := e.place(at, kind, payload)
+	if err != nil {
+		return journal.Record{}, err
+	}
+	return e.durable(pending)
+}
+
+// place gives an input its place in the journal.
+func (e *Engine) place(at int64, kind string, payload any) (journal.Pending, error) {
 	if err := e.journalStopped(); err != nil { // also while its tail is not taken up yet
-		return journal.Record{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return journal.Pending{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	pending, err := e.Journal.Append(at, kind, encode(payload))
+	return pending, e.recorded(err)
+}
+
+// durable waits for an input that has its place. After an error it may have
+// happened all the same, and the journal has stopped.
+func (e *Engine) durable(pending journal.Pending) (journal.Record, error) {
+	rec, err := pending.Wait()
+	return rec, e.recorded(err)
+}
+
+// recorded notes a journal that has failed.
+func (e *Engine) recorded(err error) error {
 	if err == nil {
-		var rec journal.Record
-		if rec, err = pending.Wait(); err == nil {
-			return rec, nil
-		}
+		return nil
 	}
 	if errors.Is(err, journal.ErrStopped) {
 		e.stopJournal(err)
 	}
-	return journal.Record{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // instant is event time, Unix nanoseconds. What is settled is past, also after a

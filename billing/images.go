@@ -47,6 +47,10 @@ func (e *Engine) changeImages(kind account.ImageChangeKind, images []account.Ima
 		return 0, inst, err
 	}
 	number, id := images[0].Account, images[0].Instance
+	held := e.blocks.hold(ledger.BlockOf(number))
+	defer e.blocks.leave(held)
+	held.images.Lock()
+	defer held.images.Unlock()
 	b, err := e.blocks.lock(ledger.BlockOf(number))
 	if err != nil {
 		return 0, inst, err

@@ -88,21 +88,26 @@ func join(a, b ledger.Step) ledger.Step {
 var blockBytes = 8 << 20
 
 // fits refuses what makes a block too large for the store: it could never be
-// folded, and every command would wait for it.
-func (b *block) fits(next *account.Account) error {
-	size := sizeOfAccount(next)
-	if old := b.account(next.Number); old != nil && size <= sizeOfAccount(old) {
-		return nil
+// folded, and every command would wait for it. Else it says by how much the account
+// grows.
+func (b *block) fits(next *account.Account) (growth int, err error) {
+	growth = sizeOfAccount(next)
+	if old := b.account(next.Number); old != nil {
+		growth -= sizeOfAccount(old)
 	}
+	if growth <= 0 {
+		return 0, nil
+	}
+	size := growth + b.growing
 	for _, a := range b.accounts {
-		if a != nil && a.Number != next.Number {
+		if a != nil {
 			size += sizeOfAccount(a)
 		}
 	}
 	if size <= blockBytes {
-		return nil
+		return growth, nil
 	}
-	return &account.Error{Why: account.Conflict, Field: "account",
+	return 0, &account.Error{Why: account.Conflict, Field: "account",
 		Text: "the ledger has no room for more keys, packages and terms beside those of the accounts opened with it: revoke keys that are not used"}
 }
 
