@@ -119,6 +119,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	go s.verify(later)
 	go s.purgeLoop()
+	go s.letGoLoop()
 	return s, nil
 }
 
