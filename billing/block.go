@@ -21,8 +21,9 @@ type block struct {
 	parts    []ledger.Step // cut before that, each with the block as it stood then
 	flushing []ledger.Step // images that the last flush took, while they may not be in the ledger
 	dirty    bool
-	growing  int  // by how much accounts grow that are on their way to the disk
-	fresh    bool // read for who has it locked, or locks it next: nobody has seen its accounts
+	growing  int      // by how much accounts grow that are on their way to the disk
+	fresh    bool     // read for who has it locked, or locks it next: nobody has seen its accounts
+	read     *reading // that it came from; nil where it was read alone
 
 	users int // under the cache's lock; a flush is one until the ledger has what it took
 }
@@ -42,6 +43,15 @@ var keepBlocks, flushBlocks, foldBlocks = 256, 64, 1024
 // lock returns a block, loaded and locked, with every appended period applied.
 // It is the caller's until unlock.
 func (c *blockCache) lock(number uint32) (*block, error) {
+	b, err := c.visit(number)
+	if err == nil {
+		b.share()
+	}
+	return b, err
+}
+
+// visit is lock for who keeps nothing of the accounts after unlock.
+func (c *blockCache) visit(number uint32) (*block, error) {
 	b := c.take(number)
 	if err := c.ready(b); err != nil {
 		c.unlock(b)
@@ -74,17 +84,17 @@ func (c *blockCache) hold(number uint32) *block {
 }
 
 // put keeps a block that was read for whoever locks it next.
-func (c *blockCache) put(stored ledger.Block) {
+func (c *blockCache) put(stored ledger.Block, r *reading) {
 	b := c.take(stored.Number)
 	if !b.loaded {
-		b.load(stored)
+		b.load(stored, r)
 	}
 	b.mu.Unlock()
 	c.release([]*block{b})
 }
 
-func (b *block) load(stored ledger.Block) {
-	b.folded, b.loaded, b.fresh = stored.Folded, true, true
+func (b *block) load(stored ledger.Block, r *reading) {
+	b.folded, b.loaded, b.fresh, b.read = stored.Folded, true, true, r
 	for _, a := range stored.Accounts {
 		b.accounts[a.Number%ledger.BlockSize] = a
 	}
@@ -96,7 +106,7 @@ func (c *blockCache) ready(b *block) error {
 		if err != nil {
 			return err
 		}
-		b.load(stored)
+		b.load(stored, nil)
 	}
 	return c.engine.catchUp(b)
 }
@@ -121,7 +131,7 @@ func (b *block) own() bool { return b.fresh && !b.dirty }
 
 // forget makes the block be read again.
 func (b *block) forget() {
-	b.loaded, b.fresh, b.accounts = false, false, [ledger.BlockSize]*account.Account{}
+	b.loaded, b.fresh, b.read, b.accounts = false, false, nil, [ledger.BlockSize]*account.Account{}
 }
 
 // keep makes blocks stay in memory until release.

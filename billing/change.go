@@ -95,6 +95,7 @@ func (c *change) commit(seq uint64) {
 			e.noteDue(a)
 		}
 		if e.Watcher != nil && (policy.Realtime || c.before[n] != after) {
+			b.share()
 			e.Watcher.AccountChanged(a)
 		}
 	}
@@ -133,6 +134,7 @@ func (e *Engine) tellEvents(b *block, events []account.Event) {
 		return
 	}
 	for _, v := range events {
+		b.share()
 		e.Watcher.Happened(b.account(v.Account), v)
 	}
 }

@@ -94,7 +94,7 @@ type slow struct {
 }
 
 // BlocksBetween leaves the blocks to be read one by one.
-func (s *slow) BlocksBetween(uint32, uint32) iter.Seq2[ledger.Block, error] {
+func (s *slow) BlocksBetween(uint32, uint32, *ledger.Slabs) iter.Seq2[ledger.Block, error] {
 	return none[ledger.Block]()
 }
 

@@ -1,14 +1,11 @@
 package billing
 
 import (
-	"errors"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/failpoint"
-	"github.com/tallygate/tallygate/ledger"
 )
 
 // pendingInput is an input for many blocks that is in the journal and not in
@@ -52,7 +49,7 @@ func (e *Engine) applyPending() error {
 	for p := e.firstPending(); p != nil; p = e.firstPending() {
 		at := e.blocksAtOnce()
 		for some := range slices.Chunk(slices.Sorted(maps.Keys(p.blocks)), at) {
-			if err := e.applyTo(some, len(some) == at); err != nil {
+			if err := e.applyTo(some, len(some) == at, len(p.blocks) > keepBlocks); err != nil {
 				return err
 			}
 		}
@@ -76,53 +73,6 @@ func (e *Engine) blocksAtOnce() int {
 	return flushBlocks
 }
 
-// applyTo visits blocks in order, flushes them, and rests for a part of the time that
-// it took: calls and commands come first. The last ones others may join.
-func (e *Engine) applyTo(numbers []uint32, flush bool) error {
-	began := time.Now()
-	if err := e.readAhead(numbers); err != nil {
-		return err
-	}
-	for _, n := range numbers {
-		if err := e.visit(n); err != nil {
-			return err
-		}
-	}
-	if !flush {
-		return nil
-	}
-	err := e.Flush()
-	if e.recovering {
-		if errors.Is(err, ledger.ErrNoSpace) { // it stays in memory, as all that a start folds: see flushFolded
-			err = nil
-		}
-		return err
-	}
-	time.Sleep(min(time.Since(began)/5, restMax))
-	return err
-}
-
-// restMax bounds a rest on a machine, or under a debugger, that is very slow.
-const restMax = 20 * time.Millisecond
-
-// readAhead reads blocks in one go, if there are many of them. No flush is on its way
-// meanwhile: it would make what is read the older one.
-func (e *Engine) readAhead(numbers []uint32) error {
-	first, last := numbers[0], numbers[len(numbers)-1]
-	if int(last-first) > 2*len(numbers) {
-		return nil
-	}
-	e.flushLock.Lock()
-	defer e.flushLock.Unlock()
-	for stored, err := range e.Store.BlocksBetween(first, last) {
-		if err != nil {
-			return err
-		}
-		e.blocks.put(stored)
-	}
-	return nil
-}
-
 func (e *Engine) firstPending() *pendingInput {
 	e.inputs.RLock()
 	defer e.inputs.RUnlock()
@@ -136,7 +86,7 @@ func (e *Engine) firstPending() *pendingInput {
 func (e *Engine) visit(number uint32) error {
 	e.inputs.RLock()
 	defer e.inputs.RUnlock()
-	b, err := e.blocks.lock(number)
+	b, err := e.blocks.visit(number)
 	if err == nil {
 		e.blocks.unlock(b)
 	}

@@ -134,7 +134,7 @@ func (s *scratch) PriceBooks() ([]ledger.PriceBook, error) { return s.books, nil
 
 // Blocks implements ledger.Store. A fold begins with none.
 func (s *scratch) Blocks() iter.Seq2[ledger.Block, error] { return none[ledger.Block]() }
-func (s *scratch) BlocksBetween(uint32, uint32) iter.Seq2[ledger.Block, error] {
+func (s *scratch) BlocksBetween(uint32, uint32, *ledger.Slabs) iter.Seq2[ledger.Block, error] {
 	return none[ledger.Block]()
 }
 

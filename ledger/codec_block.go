@@ -34,13 +34,13 @@ func subjectOfTerms(number uint32) subject { return subjectOf('c', uint64(number
 
 // AppendBlock encodes a block as one value.
 func AppendBlock(dst []byte, b Block) []byte {
-	return subjectOfBlock(b.Number).encode(dst, func(c *coder) { b.walk(&blockWalk{state: c, terms: c}) })
+	return subjectOfBlock(b.Number).encode(dst, func(c *coder) { b.walk(&blockWalk{state: c, terms: c, Slabs: &noSlabs}) })
 }
 
 // AppendBlockParts encodes a block as two values, the state and the terms.
 func AppendBlockParts(state, terms []byte, b Block) (withState, withTerms []byte) {
 	s, t := coder{b: append(state, stateVersion), compact: true}, coder{b: append(terms, codecVersion)}
-	b.walk(&blockWalk{state: &s, terms: &t})
+	b.walk(&blockWalk{state: &s, terms: &t, Slabs: &noSlabs})
 	withTerms = subjectOfTerms(b.Number).seal(t.b, len(terms))
 	s.b = binary.LittleEndian.AppendUint32(s.b, checkOfTerms(withTerms[len(terms):]))
 	return subjectOfBlock(b.Number).seal(s.b, len(state)), withTerms
@@ -51,11 +51,16 @@ func checkOfTerms(value []byte) uint32 { return crc32.ChecksumIEEE(value) }
 // DecodeBlock decodes a block from its one value and nil, or its state and its
 // terms, or fails with ErrDamaged.
 func DecodeBlock(number uint32, value, terms []byte) (Block, error) {
+	return new(Slabs).DecodeBlock(number, value, terms)
+}
+
+// DecodeBlock is DecodeBlock in slabs.
+func (slabs *Slabs) DecodeBlock(number uint32, value, terms []byte) (Block, error) {
 	b := Block{Number: number}
 	s, t, err := openBlock(number, value, terms)
 	if err == nil {
 		t.texts = new(texts)
-		b.walk(&blockWalk{state: s, terms: t})
+		b.walk(&blockWalk{state: s, terms: t, Slabs: slabs})
 		err = cmp.Or(s.end(), t.end())
 	}
 	if err != nil {
@@ -112,7 +117,7 @@ func openBlock(number uint32, value, terms []byte) (s, t *coder, err error) {
 // allocations instead of as many for each.
 type blockWalk struct {
 	state, terms *coder // one and the same for one value
-	slabs
+	*Slabs
 	number, month uint32 // of what came last
 	seen          int64
 }
@@ -125,15 +130,19 @@ func (b *Block) walk(w *blockWalk) {
 		if w.terms.decoding {
 			left := cap(b.Accounts) - len(b.Accounts) + 1
 			w.state.lists, w.terms.lists = left, left
-			*a = &w.accounts.cut(1, left)[:1][0]
+			one := w.accounts.cut(1, left)[:1]
+			one[0] = account.Account{} // it may have been another's
+			*a = &one[0]
 		}
 		near(w.terms, &(*a).Number, &w.number)
 		w.account(*a)
 	})
 }
 
-// slabs are where the accounts of a block and their lists stand.
-type slabs struct {
+// Slabs are where the accounts of blocks and their lists stand when they are decoded.
+// Who decodes many blocks, and is done with some before the next, uses them again. The
+// zero value is ready.
+type Slabs struct {
 	accounts  slab[account.Account]
 	months    slab[account.OpenMonth]
 	usage     slab[account.OperationUsage]
@@ -142,4 +151,20 @@ type slabs struct {
 	instances slab[account.Instance]
 	rows      slab[account.OwnRow]
 	keys      slab[account.Key]
+}
+
+// noSlabs are those of who encodes and needs none.
+var noSlabs Slabs
+
+// Reset lets the slabs be used again: nobody may have anything any more that was
+// decoded in them, but for texts.
+func (s *Slabs) Reset() {
+	s.accounts.reset()
+	s.months.reset()
+	s.usage.reset()
+	s.packages.reset()
+	s.bought.reset()
+	s.instances.reset()
+	s.rows.reset()
+	s.keys.reset()
 }

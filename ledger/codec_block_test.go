@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 
 	"github.com/tallygate/tallygate/account"
@@ -108,5 +109,38 @@ func TestDecodeBlockAllocates(t *testing.T) {
 	value, terms := AppendBlockParts(nil, nil, busyBlock(7))
 	if n := testing.AllocsPerRun(10, func() { DecodeBlock(7, value, terms) }); n > 20 {
 		t.Fatalf("%.0f allocations for a block", n)
+	}
+}
+
+// TestSlabsAreUsedAgain: what is decoded in them is the same as anywhere else, and
+// takes next to nothing the second time.
+func TestSlabsAreUsedAgain(t *testing.T) {
+	var slabs Slabs
+	for range 3 {
+		slabs.Reset()
+		var got []Block
+		for n := range uint32(4) {
+			b := busyBlock(n)
+			if n == 2 {
+				b.Accounts = b.Accounts[:3]
+				b.Accounts[1] = &account.Account{Number: b.Accounts[1].Number, ID: "bare", Customer: "bare"}
+			}
+			state, terms := AppendBlockParts(nil, nil, b)
+			in, err := slabs.DecodeBlock(n, state, terms)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, in)
+		}
+		for n, b := range got {
+			state, terms := AppendBlockParts(nil, nil, b)
+			if want, err := DecodeBlock(uint32(n), state, terms); err != nil || !reflect.DeepEqual(b, want) {
+				t.Fatalf("block %d is %+v, want %+v, %v", n, b, want, err)
+			}
+		}
+	}
+	state, terms := AppendBlockParts(nil, nil, busyBlock(7))
+	if n := testing.AllocsPerRun(10, func() { slabs.Reset(); slabs.DecodeBlock(7, state, terms) }); n > 10 {
+		t.Errorf("%g allocations", n)
 	}
 }

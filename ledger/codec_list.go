@@ -44,7 +44,11 @@ func (t *texts) cut(b []byte) string {
 
 // slab is room for the elements of several lists, which are allocated for
 // together.
-type slab[T any] []T
+type slab[T any] struct {
+	left []T
+	used int // elements since the last reset
+	all  []T // what left was at the last reset
+}
 
 // cut returns an empty list with room for n elements, maxTrusted at most. What
 // is appended beyond that goes elsewhere, and never into another list's room.
@@ -52,10 +56,18 @@ func (s *slab[T]) cut(n, lists int) []T {
 	if s == nil || n > maxTrusted {
 		return make([]T, 0, min(n, maxTrusted))
 	}
-	if n > len(*s) {
-		*s = make([]T, max(n, min(n*lists, maxTrusted)))
+	if s.used += n; n > len(s.left) {
+		s.left = make([]T, max(n, min(n*lists, maxTrusted)))
 	}
-	cut := (*s)[:0:n]
-	*s = (*s)[n:]
+	cut := s.left[:0:n]
+	s.left = s.left[n:]
 	return cut
+}
+
+// reset makes all of the slab free, and as large as what was cut since the last time.
+func (s *slab[T]) reset() {
+	if s.used > len(s.all) {
+		s.all = make([]T, s.used)
+	}
+	s.left, s.used = s.all, 0
 }

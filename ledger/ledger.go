@@ -77,8 +77,9 @@ type Store interface {
 	Block(number uint32) (Block, error)
 	// Blocks iterates all committed blocks in order.
 	Blocks() iter.Seq2[Block, error]
-	// BlocksBetween iterates those from first to last, both included, in order.
-	BlocksBetween(first, last uint32) iter.Seq2[Block, error]
+	// BlocksBetween iterates those from first to last, both included, in order. They
+	// stand in slabs.
+	BlocksBetween(first, last uint32, slabs *Slabs) iter.Seq2[Block, error]
 	// Hours iterates the settled periods of a block that start in [from, to), in
 	// order. Unix seconds.
 	Hours(block uint32, from, to int64) iter.Seq2[BlockHour, error]

@@ -77,7 +77,7 @@ func (s *Store) Blocks() iter.Seq2[ledger.Block, error] {
 }
 
 // BlocksBetween implements ledger.Store.
-func (s *Store) BlocksBetween(first, last uint32) iter.Seq2[ledger.Block, error] {
+func (s *Store) BlocksBetween(first, last uint32, slabs *ledger.Slabs) iter.Seq2[ledger.Block, error] {
 	return func(yield func(ledger.Block, error) bool) {
 		read, err := s.begin()
 		if err != nil {
@@ -88,7 +88,7 @@ func (s *Store) BlocksBetween(first, last uint32) iter.Seq2[ledger.Block, error]
 		for v, err := range blockValues(read.txn, first, last) {
 			var b ledger.Block
 			if err == nil {
-				b, err = ledger.DecodeBlock(v.number, v.state, v.terms)
+				b, err = slabs.DecodeBlock(v.number, v.state, v.terms)
 			}
 			s.noticed(err)
 			if !yield(b, err) || err != nil {

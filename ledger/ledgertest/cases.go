@@ -137,11 +137,11 @@ func blocksInOrder(b *bench) {
 	b.must(sameSeq("blocks", want, b.store.Blocks()))
 	for i := range numbers {
 		for j := i; j < len(numbers); j++ {
-			b.must(sameSeq("blocks", want[i:j+1], b.store.BlocksBetween(numbers[i], numbers[j])))
+			b.must(sameSeq("blocks", want[i:j+1], b.store.BlocksBetween(numbers[i], numbers[j], new(ledger.Slabs))))
 		}
 	}
-	b.must(sameSeq("blocks", nil, b.store.BlocksBetween(2, 254)))
-	b.must(sameSeq("blocks", want[2:4], b.store.BlocksBetween(2, 257)))
+	b.must(sameSeq("blocks", nil, b.store.BlocksBetween(2, 254, new(ledger.Slabs))))
+	b.must(sameSeq("blocks", want[2:4], b.store.BlocksBetween(2, 257, new(ledger.Slabs))))
 }
 
 func movementsInOrder(b *bench) {
