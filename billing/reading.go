@@ -3,7 +3,6 @@ package billing
 import (
 	"errors"
 	"sync/atomic"
-	"time"
 
 	"github.com/tallygate/tallygate/ledger"
 )
@@ -23,11 +22,10 @@ func (b *block) share() {
 	}
 }
 
-// applyTo visits blocks in order, flushes them, and rests for a part of the time that
-// it took: calls and commands come first. The last ones others may join. Dropped are
-// they where there are more than are kept: before they are needed again, all have left.
+// applyTo visits blocks in order and flushes them; the last ones others may join. They
+// are dropped where there are more of them than are kept: all would have left before
+// they are needed again.
 func (e *Engine) applyTo(numbers []uint32, flush, drop bool) error {
-	began := time.Now()
 	r := e.reading
 	if e.reading = nil; r == nil {
 		r = new(reading)
@@ -35,10 +33,12 @@ func (e *Engine) applyTo(numbers []uint32, flush, drop bool) error {
 	if err := e.readAhead(numbers, r); err != nil {
 		return err
 	}
+	e.pace.rest()
 	for _, n := range numbers {
 		if err := e.visit(n); err != nil {
 			return err
 		}
+		e.pace.rest()
 	}
 	if !flush {
 		return nil
@@ -54,12 +54,9 @@ func (e *Engine) applyTo(numbers []uint32, flush, drop bool) error {
 		}
 		return err
 	}
-	time.Sleep(min(time.Since(began)/5, restMax))
+	e.pace.rest()
 	return err
 }
-
-// restMax bounds a rest on a machine, or under a debugger, that is very slow.
-const restMax = 20 * time.Millisecond
 
 // readAhead reads blocks in one go, if there are many of them. No flush is on its way
 // meanwhile: it would make what is read the older one.

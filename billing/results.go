@@ -57,15 +57,17 @@ func (e *Engine) compareResult(in settledInput) error {
 // hashCharges is a hash of a block's charges that does not depend on how the
 // ledger stores them: of a line of text for each, its numbers with a space between.
 func hashCharges(h ledger.BlockHour) [32]byte {
-	text := make([]byte, 0, 32*len(h.Charges))
+	hash := sha256.New()
+	var text []byte
 	for _, c := range h.Charges {
+		text = text[:0]
 		for _, n := range [...]uint64{uint64(c.Account), uint64(c.Operation), uint64(c.Kind)} {
 			text = append(strconv.AppendUint(text, n, 10), ' ')
 		}
 		text = append(strconv.AppendBool(text, c.Observed), ' ')
 		text = append(strconv.AppendUint(text, uint64(c.Ref), 10), ' ')
 		text = append(strconv.AppendUint(text, c.Calls, 10), ' ')
-		text = append(strconv.AppendInt(text, int64(c.Amount), 10), '\n')
+		hash.Write(append(strconv.AppendInt(text, int64(c.Amount), 10), '\n'))
 	}
-	return sha256.Sum256(text)
+	return [32]byte(hash.Sum(nil))
 }
