@@ -6,31 +6,36 @@ import (
 	"time"
 )
 
-// TestPace: nobody rests who has hardly worked, and nobody for long.
+// TestPace: a settlement takes its time, rests often and never for long, and does not
+// rest where it is late or somebody waits.
 func TestPace(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var p pace
-		rest := func(worked time.Duration) time.Duration {
-			time.Sleep(worked)
-			began := time.Now()
-			p.rest()
-			return time.Since(began)
-		}
-		p.begin(true)
-		for _, c := range []struct{ worked, rest time.Duration }{
-			{workAtOnce - 1, 0},
-			{1, workAtOnce * 2 / 5}, // both together
-			{workAtOnce - 1, 0},
-			{10 * time.Millisecond, (10*time.Millisecond + workAtOnce - 1) * 2 / 5},
-			{time.Minute, restMax},
-		} {
-			if got := rest(c.worked); got != c.rest {
-				t.Errorf("a rest of %s after %s, want %s", got, c.worked, c.rest)
+	took := func(p *pace, work time.Duration) time.Duration {
+		began := time.Now()
+		for range 1000 {
+			time.Sleep(work)
+			p.done()
+			before := time.Now()
+			if p.rest(); time.Since(before) > restMax {
+				t.Fatalf("a rest of %s", time.Since(before))
 			}
 		}
-		if p.begin(false); rest(time.Second) != 0 {
-			t.Error("it rests while somebody waits")
+		return time.Since(began)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var p pace
+		for work, want := range map[time.Duration]time.Duration{
+			blockTime / 2: 1000 * blockTime,
+			blockTime * 2: 2000 * blockTime,
+		} {
+			p.begin(true)
+			if got := took(&p, work); got > want || got < want-2*workAtOnce {
+				t.Errorf("%s for work of %s, want %s", got, 1000*work, want)
+			}
+		}
+		p.begin(false)
+		if got := took(&p, blockTime/2); got != 500*blockTime {
+			t.Errorf("%s without rests", got)
 		}
 	})
 }

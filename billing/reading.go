@@ -38,6 +38,7 @@ func (e *Engine) applyTo(numbers []uint32, flush, drop bool) error {
 		if err := e.visit(n); err != nil {
 			return err
 		}
+		e.pace.done()
 		e.pace.rest()
 	}
 	if !flush {
