@@ -50,18 +50,18 @@ func (s *Store) letGoLoop() {
 // tables that were there when it was opened, and those are at least the ones that
 // were there before it and are still there after it: a table goes once, for good.
 func (s *Store) letGo() error {
-	txn, err := s.begin()
+	read, err := s.begin()
 	if err != nil {
 		return err
 	}
-	defer s.end(txn)
+	defer s.end(read)
 	before := map[uint64]bool{}
 	for _, t := range s.db.Tables() {
 		before[t.ID] = true
 	}
 	o := badger.DefaultIteratorOptions
 	o.PrefetchValues = false
-	it := txn.NewIterator(o)
+	it := read.txn.NewIterator(o)
 	defer it.Close()
 	dir, err := filepath.EvalSymlinks(s.cfg.Dir)
 	if err == nil {
