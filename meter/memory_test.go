@@ -11,7 +11,7 @@ import (
 
 // mostPerAccount is what an account with a key, a package and a subscription may
 // take of the heap, in bytes.
-const mostPerAccount = 240
+const mostPerAccount = 250
 
 // load is what the accounts of a measurement have and do.
 type load struct {

@@ -27,7 +27,7 @@ type site struct {
 
 // memoryLimit is what a gateway of a million accounts is to be given: with what the
 // limit does not count, the mapped files, it stays within its budget.
-const memoryLimit = "660MiB"
+const memoryLimit = "640MiB"
 
 const caddyfile = `{
 	admin %s
