@@ -95,8 +95,8 @@ func TestLetGoBesideMerges(t *testing.T) {
 	if levels := s.db.Levels(); levels[len(levels)-1].NumTables == 0 {
 		t.Error("nothing was merged")
 	}
-	for range 100 { // what was read goes by itself
-		if residentTables(t, s.cfg.Dir) < letGoAbove>>10 {
+	for range 100 { // what was read goes by itself, in the main: other tests map files too
+		if residentTables(t, s.cfg.Dir) < answers*size>>10/2 {
 			return
 		}
 		time.Sleep(letGoEvery / 10)
