@@ -23,7 +23,7 @@ const (
 // policy is a field's value for one limit.
 type policy struct {
 	limit uint32
-	value []string
+	value string
 }
 
 var (
@@ -31,24 +31,21 @@ var (
 	remainder = makeRemainder()                    // values by calls that are left
 )
 
-func makeRemainder() (values [keptRemaining][]string) {
+func makeRemainder() (values [keptRemaining]string) {
 	for n := range values {
 		values[n] = makeRate(uint32(n))
 	}
 	return values
 }
 
-// setRate tells a client its rate, in place of what an upstream says of its own.
+// setRate tells a client its rate, in place of what an upstream says of its own. The
+// lists are of this response alone: Caddy's directive `header` edits them in place.
 func setRate(h http.Header, limit, remaining uint32) {
-	h[policyField] = policyValue(limit)
-	if remaining < keptRemaining {
-		h[rateField] = remainder[remaining]
-	} else {
-		h[rateField] = makeRate(remaining)
-	}
+	values := [...]string{policyValue(limit), rateValue(remaining)}
+	h[policyField], h[rateField] = values[:1:1], values[1:]
 }
 
-func policyValue(limit uint32) []string {
+func policyValue(limit uint32) string {
 	kept := &policies[limit%keptPolicies]
 	p := kept.Load()
 	if p == nil || p.limit != limit {
@@ -58,12 +55,19 @@ func policyValue(limit uint32) []string {
 	return p.value
 }
 
+func rateValue(remaining uint32) string {
+	if remaining < keptRemaining {
+		return remainder[remaining]
+	}
+	return makeRate(remaining)
+}
+
 // makeRate says that there is more room in a second at most: the window is one
 // second long (D27), and the field counts whole ones.
-func makeRate(remaining uint32) []string { return field(`"calls";r=`, remaining, `;t=1`) }
+func makeRate(remaining uint32) string { return field(`"calls";r=`, remaining, `;t=1`) }
 
-func field(before string, n uint32, after string) []string {
+func field(before string, n uint32, after string) string {
 	var buffer [32]byte
 	b := strconv.AppendUint(append(buffer[:0], before...), uint64(n), 10)
-	return []string{string(append(b, after...))}
+	return string(append(b, after...))
 }

@@ -27,35 +27,26 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, b *binding, op 
 	case account.RateLimited:
 		header["Retry-After"] = []string{retryAfter(v.Wait)}
 	case account.MeteringUnavailable:
-		header["Retry-After"] = oneSecond
+		header["Retry-After"] = []string{"1"}
 	case account.Unauthenticated:
-		header["Www-Authenticate"] = h.challenge()
+		header["Www-Authenticate"] = []string{h.challenge()}
 	}
 	if h.HandleErrors {
 		h.hideKeys(r)
 		return answer.asError(r, id)
 	}
 	if r.ProtoMajor == 1 && r.Header["Expect"] != nil {
-		header["Connection"] = closeConnection // so that the body is not waited for
+		header["Connection"] = []string{"close"} // so that the body is not waited for
 	}
 	answer.write(w, id)
 	return nil
 }
 
-var (
-	problemJSON     = []string{"application/problem+json"}
-	noStore         = []string{"no-store"}
-	oneSecond       = []string{"1"}
-	closeConnection = []string{"close"}
-	askBearer       = []string{`Bearer realm="tallygate"`}
-	askKey          = []string{`ApiKey realm="tallygate"`}
-)
-
 func (a *refusal) write(w http.ResponseWriter, id string) {
 	body := a.head + id + a.tail
-	header := w.Header()
-	header["Content-Type"] = problemJSON
-	header["Cache-Control"] = noStore
+	header := w.Header() // lists of this response alone, as in setRate
+	header["Content-Type"] = []string{"application/problem+json"}
+	header["Cache-Control"] = []string{"no-store"}
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(a.status)
 	_, _ = w.Write([]byte(body)) // the client has left, then
@@ -74,13 +65,13 @@ func (a *refusal) asError(r *http.Request, id string) error {
 }
 
 // challenge is what RFC 9110 wants beside a 401.
-func (h *Handler) challenge() []string {
+func (h *Handler) challenge() string {
 	for _, k := range h.keys {
 		if k.from == fromBearer {
-			return askBearer
+			return `Bearer realm="tallygate"`
 		}
 	}
-	return askKey
+	return `ApiKey realm="tallygate"`
 }
 
 // retryAfter rounds a wait up to whole seconds, at least one.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -127,6 +129,26 @@ func TestRateValues(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestFieldsAreOfOneResponse: Caddy's directive `header` edits the values of a
+// response's fields in place.
+func TestFieldsAreOfOneResponse(t *testing.T) {
+	answer := func() http.Header {
+		w := httptest.NewRecorder()
+		h := &Handler{keys: []keySource{{fromBearer, "Authorization"}}}
+		w.Header()["Www-Authenticate"] = []string{h.challenge()}
+		setRate(w.Header(), 7, 3)
+		(&refusal{reason: reason{status: http.StatusTooManyRequests}}).write(w, "")
+		return w.Header()
+	}
+	want := answer().Clone()
+	for _, values := range answer() {
+		values[0] = "edited"
+	}
+	if got := answer(); !reflect.DeepEqual(got, want) {
+		t.Errorf("the next response has %v, want %v", got, want)
 	}
 }
 
