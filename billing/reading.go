@@ -26,9 +26,9 @@ func (b *block) share() {
 // are dropped where there are more of them than are kept: all would have left before
 // they are needed again.
 func (e *Engine) applyTo(numbers []uint32, flush, drop bool) error {
-	r := e.reading
-	if e.reading = nil; r == nil {
-		r = new(reading)
+	r := new(reading) // of blocks that stay in memory, which are not to keep the memory of many
+	if flush && e.reading != nil {
+		r, e.reading = e.reading, nil
 	}
 	if err := e.readAhead(numbers, r); err != nil {
 		return err

@@ -29,6 +29,21 @@ func TestBlocksOfAnHourShareMemory(t *testing.T) {
 	}
 }
 
+// TestLastBlocksOfAnHourHaveMemoryOfTheirOwn: they stay, and are not to keep that of
+// all the others.
+func TestLastBlocksOfAnHourHaveMemoryOfTheirOwn(t *testing.T) {
+	r, _ := withThreeBlocks(t, november)
+	few(t, 2)
+	keepBlocks = 0
+	if err := r.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	r.settle(t, november.Unix(), payPerUse(1, 200), payPerUse(64, 200), payPerUse(130, 200))
+	if b := r.blocks.blocks[ledger.BlockOf(130)]; b == nil || r.reading == nil || b.read == r.reading {
+		t.Errorf("block %+v, memory to be used again: %v", b, r.reading != nil)
+	}
+}
+
 // TestWatcherKeepsWhatItIsTold: who was told of an account may keep it while the next
 // blocks are read.
 func TestWatcherKeepsWhatItIsTold(t *testing.T) {
