@@ -26,20 +26,19 @@ func (p plan) profiles(ctx context.Context, env bench.Env, upstream string) erro
 			return err
 		}
 		defer sites[0].Crowd.Close()
-		for _, kind := range []struct{ name, path, sample string }{
-			{"cpu", "profile", "cpu"},
-			{"alloc", "allocs", "alloc_space"},
+		for _, kind := range []struct {
+			name, sample string
+			take         func(ctx context.Context, a time.Duration, serve func() error) (*profile.Profile, error)
+		}{
+			{"cpu", "cpu", gateways[0].cpu},
+			{"alloc", "alloc_space", gateways[0].allocated},
 		} {
 			env.Log("profile: %s", kind.name)
-			taken := make(chan error, 1)
-			var prof *profile.Profile
-			go func() {
-				var err error
-				prof, err = gateways[0].profile(ctx, kind.path, p.profiled)
-				taken <- err
-			}()
-			_, err := sites[0].Crowd.For(ctx, p.profiled+time.Second)
-			if err = errors.Join(err, <-taken); err != nil {
+			prof, err := kind.take(ctx, p.profiled, func() error {
+				_, err := sites[0].Crowd.For(ctx, p.profiled+time.Second)
+				return err
+			})
+			if err != nil {
 				return err
 			}
 			f, err := shareOfOurs(prof, kind.sample, p.profiled)
@@ -53,8 +52,39 @@ func (p plan) profiles(ctx context.Context, env bench.Env, upstream string) erro
 	})
 }
 
-func (g *gateway) profile(ctx context.Context, path string, a time.Duration) (*profile.Profile, error) {
-	data, err := g.running.Get(ctx, fmt.Sprintf("/debug/pprof/%s?seconds=%d", path, int(a.Seconds())))
+// cpu profiles what is done while serve runs.
+func (g *gateway) cpu(ctx context.Context, a time.Duration, serve func() error) (prof *profile.Profile, err error) {
+	taken := make(chan error, 1)
+	go func() {
+		var err error
+		prof, err = g.profile(ctx, fmt.Sprintf("profile?seconds=%d", int(a.Seconds())))
+		taken <- err
+	}()
+	err = serve()
+	return prof, errors.Join(err, <-taken)
+}
+
+// allocated profiles what serve has allocated. Such a profile is as of the last
+// collection, so it takes one before and one after.
+func (g *gateway) allocated(ctx context.Context, _ time.Duration, serve func() error) (*profile.Profile, error) {
+	const now = "heap?gc=1"
+	before, err := g.profile(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := serve(); err != nil {
+		return nil, err
+	}
+	after, err := g.profile(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	before.Scale(-1)
+	return profile.Merge([]*profile.Profile{after, before})
+}
+
+func (g *gateway) profile(ctx context.Context, path string) (*profile.Profile, error) {
+	data, err := g.running.Get(ctx, "/debug/pprof/"+path)
 	if err != nil {
 		return nil, err
 	}
