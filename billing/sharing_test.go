@@ -2,28 +2,49 @@ package billing
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/ledger"
 )
 
-// settleAlone settles an hour of three accounts whose blocks are not in memory and are
-// read and dropped one after the other.
-func settleAlone(t *testing.T, r *rig) {
+// sharedBlocks is how many blocks have accounts: so many that what the last ones are
+// read into was others' before.
+const sharedBlocks = 7
+
+// withManyBlocks returns the ids of an account of each.
+func withManyBlocks(t *testing.T, r *rig) (ids []string) {
 	t.Helper()
 	few(t, 1)
 	keepBlocks = 0
+	r.createMany(t, sharedBlocks*ledger.BlockSize-1)
+	for n := range uint32(sharedBlocks) {
+		ids = append(ids, r.numbered(t, n*ledger.BlockSize+1))
+	}
+	return ids
+}
+
+// settleAll settles an hour of those accounts, whose blocks are not in memory and are
+// read and dropped one after the other.
+func settleAll(t *testing.T, r *rig, start int64) {
+	t.Helper()
 	if err := r.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	r.settle(t, november.Unix(), payPerUse(1, 200), payPerUse(64, 200), payPerUse(130, 200))
+	var counts []account.Count
+	for n := range uint32(sharedBlocks) {
+		counts = append(counts, payPerUse(n*ledger.BlockSize+1, 200))
+	}
+	r.settle(t, start, counts...)
 }
 
 // TestBlocksOfAnHourShareMemory one after the other, where nobody has seen them.
 func TestBlocksOfAnHourShareMemory(t *testing.T) {
-	r, _ := withThreeBlocks(t, november)
-	settleAlone(t, r)
+	r := openRig(t, t.TempDir(), november)
+	defer r.close(t)
+	withManyBlocks(t, r)
+	settleAll(t, r, november.Unix())
 	if r.reading == nil {
 		t.Error("the memory of what was read is not used again")
 	}
@@ -32,51 +53,118 @@ func TestBlocksOfAnHourShareMemory(t *testing.T) {
 // TestLastBlocksOfAnHourHaveMemoryOfTheirOwn: they stay, and are not to keep that of
 // all the others.
 func TestLastBlocksOfAnHourHaveMemoryOfTheirOwn(t *testing.T) {
-	r, _ := withThreeBlocks(t, november)
-	few(t, 2)
-	keepBlocks = 0
-	if err := r.Flush(); err != nil {
-		t.Fatal(err)
+	r := openRig(t, t.TempDir(), november)
+	defer r.close(t)
+	withManyBlocks(t, r)
+	flushBlocks = 2
+	settleAll(t, r, november.Unix())
+	if b := r.blocks.blocks[sharedBlocks-1]; b == nil || r.reading == nil || b.read == r.reading {
+		t.Errorf("the last block is in memory: %v, memory to be used again: %v", b != nil, r.reading != nil)
 	}
-	r.settle(t, november.Unix(), payPerUse(1, 200), payPerUse(64, 200), payPerUse(130, 200))
-	if b := r.blocks.blocks[ledger.BlockOf(130)]; b == nil || r.reading == nil || b.read == r.reading {
-		t.Errorf("block %+v, memory to be used again: %v", b, r.reading != nil)
+}
+
+// TestAStartKeepsNoMemory of the many blocks that it folded, and rests for nobody.
+func TestAStartKeepsNoMemory(t *testing.T) {
+	r := openRig(t, t.TempDir(), november)
+	withManyBlocks(t, r)
+	r.close(t)
+	r.open(t)
+	defer func() { r.close(t) }()
+	r.appendPeriod(t, november.Unix(), payPerUse(1, 100), payPerUse(ledger.BlockSize+1, 100))
+	r.close(t)
+	r.open(t)
+	if b := r.account(t, r.numbered(t, 1)).Balance; b == 0 {
+		t.Fatal("nothing was folded")
+	}
+	if r.reading != nil || r.pace.rests {
+		t.Errorf("memory is kept: %v, it rested: %v", r.reading != nil, r.pace.rests)
+	}
+}
+
+// TestBlocksInUseAreNotDropped, nor is memory used again that others know.
+func TestBlocksInUseAreNotDropped(t *testing.T) {
+	r := openRig(t, t.TempDir(), november)
+	defer r.close(t)
+	const number = 5
+	drop := func() bool { return r.blocks.drop(number, number, new(reading)) }
+	b := r.blocks.hold(number)
+	if drop() {
+		t.Error("it was in use")
+	}
+	b.dirty = true
+	r.blocks.leave(b)
+	if drop() {
+		t.Error("the ledger has not got all of it")
+	}
+	if b.dirty = false; !drop() || r.blocks.blocks[number] != nil {
+		t.Error("it was idle, and is not dropped")
+	}
+	r2 := new(reading)
+	r2.shared.Store(true)
+	if r.blocks.drop(number, number, r2) {
+		t.Error("others know its accounts")
+	}
+}
+
+// keeper is a watcher that keeps the accounts that it is told of, as they were.
+type keeper struct {
+	*listener
+	changed, happened kept
+}
+
+type kept struct{ accounts, were []*account.Account }
+
+func (k *kept) keep(a *account.Account) {
+	k.accounts, k.were = append(k.accounts, a), append(k.were, a.Clone())
+}
+
+func (k *keeper) AccountChanged(a *account.Account) { k.changed.keep(a) }
+func (k *keeper) Happened(a *account.Account, v account.Event) {
+	k.happened.keep(a)
+	k.listener.Happened(a, v)
+}
+
+func (k *kept) check(t *testing.T, want int) {
+	t.Helper()
+	if len(k.accounts) != want || !reflect.DeepEqual(k.accounts, k.were) {
+		t.Errorf("%d accounts were kept, want %d, and they changed", len(k.accounts), want)
 	}
 }
 
 // TestWatcherKeepsWhatItIsTold: who was told of an account may keep it while the next
 // blocks are read.
 func TestWatcherKeepsWhatItIsTold(t *testing.T) {
-	told := newListener()
+	told := &keeper{listener: newListener()}
 	r := &rig{dir: t.TempDir(), config: book, now: november.UnixNano(), watcher: told}
 	r.open(t)
 	defer r.close(t)
+	withManyBlocks(t, r)
+	told.changed = kept{}
+	settleAll(t, r, november.Unix()) // balances become low, which is an event and changes nothing for calls
+	told.changed.check(t, 0)
+	told.happened.check(t, sharedBlocks)
 	if err := r.SetPolicy(account.Policy{Realtime: true}); err != nil { // it is told of all
 		t.Fatal(err)
 	}
-	r.createMany(t, 130)
-	settleAlone(t, r)
-	for _, n := range []uint32{1, 64, 130} {
-		if a, want := told.accounts[n], r.account(t, r.numbered(t, n)); !reflect.DeepEqual(a, want) {
-			t.Errorf("account %d is now %+v, want %+v", n, a, want)
-		}
-	}
+	told.changed, told.happened = kept{}, kept{}
+	settleAll(t, r, november.Unix()+hour)
+	told.changed.check(t, sharedBlocks)
+	told.happened.check(t, 0)
 }
 
 // TestQueriesKeepWhatTheyFound while the next blocks are read.
 func TestQueriesKeepWhatTheyFound(t *testing.T) {
-	r, ids := withThreeBlocks(t, november)
+	r := openRig(t, t.TempDir(), november)
+	defer r.close(t)
+	ids := withManyBlocks(t, r)
+	var found kept
 	g := r.gated()
-	var held, was []*account.Account
 	g.set(func(s ledger.Step) error {
-		if len(s.Hours) > 0 && len(held) < len(ids) {
-			a := r.account(t, ids[len(held)]) // of the block that is being committed
-			held, was = append(held, a), append(was, a.Clone())
+		if n := slices.IndexFunc(s.Hours, func(h ledger.BlockHour) bool { return len(found.accounts) == int(h.Block) }); n >= 0 {
+			found.keep(r.account(t, ids[s.Hours[n].Block])) // of the block that is being committed
 		}
 		return r.store.Commit(s)
 	})
-	settleAlone(t, r)
-	if len(held) != len(ids) || !reflect.DeepEqual(held, was) {
-		t.Errorf("%d accounts were found, and they changed", len(held))
-	}
+	settleAll(t, r, november.Unix())
+	found.check(t, sharedBlocks)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -144,8 +145,15 @@ func TestFieldsAreOfOneResponse(t *testing.T) {
 		return w.Header()
 	}
 	want := answer().Clone()
-	for _, values := range answer() {
+	edited := answer()
+	for name, values := range edited {
 		values[0] = "edited"
+		edited[name] = append(values, "added")
+	}
+	for name, values := range edited {
+		if !slices.Equal(values, []string{"edited", "added"}) {
+			t.Errorf("%s is %q", name, values)
+		}
 	}
 	if got := answer(); !reflect.DeepEqual(got, want) {
 		t.Errorf("the next response has %v, want %v", got, want)
