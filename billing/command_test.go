@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/tallygate/tallygate/account"
-	"github.com/tallygate/tallygate/ledger"
 )
 
 // TestWhatWasAcceptedIsRemembered for ever: over a flush, a crash, a refold, the
@@ -161,38 +160,4 @@ func TestAnAnswerComesBeforeTheJournal(t *testing.T) {
 	}
 	r.must(t, "a", &account.TopUp{Amount: "5.00", Reference: "r"})
 	r.survives(t)
-}
-
-// numbering is a store that counts how often it is asked for an account's number.
-type numbering struct {
-	ledger.Store
-	asked int
-}
-
-func (n *numbering) Number(id string) (uint32, error) {
-	n.asked++
-	return n.Store.Number(id)
-}
-
-// TestNumbersAreRemembered while their accounts are in use.
-func TestNumbersAreRemembered(t *testing.T) {
-	r := openRig(t, t.TempDir(), november)
-	defer func() { r.close(t) }()
-	r.createMany(t, 1)
-	r.close(t)
-	r.open(t)
-	store := &numbering{Store: r.store}
-	r.flushLock.Lock()
-	r.Store = store
-	r.flushLock.Unlock()
-	for range 5 {
-		r.must(t, "a0", &account.TopUp{Amount: "1.00", Reference: "r"})
-		if err := r.Flush(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if store.asked != 1 {
-		t.Errorf("asked %d times", store.asked)
-	}
-	r.refused(t, "a1", &account.TopUp{Amount: "1.00", Reference: "r"}, account.NotFound)
 }

@@ -8,8 +8,7 @@ import (
 )
 
 // recent finds by name what is not in the ledger yet: two generations, the one
-// that grows and the one that is being flushed. It also has the numbers of accounts
-// that were asked for meanwhile.
+// that grows and the one that is being flushed.
 type recent struct {
 	mu  sync.RWMutex
 	gen [2]names
@@ -33,18 +32,6 @@ func (r *recent) turn() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.gen[0], r.gen[1] = newNames(), r.gen[0]
-}
-
-// keepNumbers bounds the numbers that are remembered of accounts in the ledger.
-const keepNumbers = 1 << 16
-
-// remember keeps a number that was asked for: it never changes.
-func (r *recent) remember(id string, number uint32) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if known := r.gen[0].accounts; len(known) < keepNumbers {
-		known[id] = number
-	}
 }
 
 func (r *recent) put(s ledger.Step) {
@@ -94,16 +81,7 @@ func (e *Engine) answer(key [32]byte) (ledger.Answer, bool, error) {
 
 // number finds an account by id; 0 if there is none.
 func (e *Engine) number(id string) (uint32, error) {
-	e.recent.mu.RLock()
-	n, newest := e.recent.gen[0].accounts[id]
-	e.recent.mu.RUnlock()
-	if newest {
-		return n, nil
-	}
 	n, err := find(&e.recent, func(n names) map[string]uint32 { return n.accounts }, id, e.Store.Number)
-	if err == nil {
-		e.recent.remember(id, n)
-	}
 	return n, unlessNotFound(err)
 }
 
