@@ -64,7 +64,8 @@ func (s *slab[T]) cut(n, lists int) []T {
 	return cut
 }
 
-// reset makes all of the slab free, and as large as what was cut since the last time.
+// reset makes all of the slab free, and so large that what was cut since the last
+// time fits.
 func (s *slab[T]) reset() {
 	if s.used > len(s.all) {
 		s.all = make([]T, s.used)
