@@ -24,7 +24,7 @@ func (s *Store) close() error {
 	s.stopped = ledger.ErrClosed
 	s.gate.Unlock()
 	close(s.closing)
-	<-s.purged
+	s.loops.Wait()
 	<-s.merging
 	s.commits.Lock()
 	defer s.commits.Unlock()

@@ -24,7 +24,6 @@ const (
 
 // purgeLoop ends with Close.
 func (s *Store) purgeLoop() {
-	defer close(s.purged)
 	<-s.verified
 	var from []byte
 	for {

@@ -81,12 +81,12 @@ type Store struct {
 	newest   *snapshot    // of the commits that have ended
 	stopped  error        // why nothing is served any more
 	reads    sync.WaitGroup
-	reading  atomic.Int64  // how many reads there are
-	verified chan struct{} // closed when all tables have been verified, or it was given up
-	merging  chan struct{} // closed after that, when tables are merged, or it was given up
-	closing  chan struct{} // closed by the first Close
-	purged   chan struct{} // closed when the purge has ended
-	once     sync.Once     // closes
+	reading  atomic.Int64   // how many reads there are
+	verified chan struct{}  // closed when all tables have been verified, or it was given up
+	merging  chan struct{}  // closed after that, when tables are merged, or it was given up
+	closing  chan struct{}  // closed by the first Close
+	once     sync.Once      // closes
+	loops    sync.WaitGroup // end after closing
 
 	sizes   sync.Mutex
 	tables  uint64 // bytes of all tables, as of
@@ -112,14 +112,14 @@ func Open(cfg Config) (*Store, error) {
 		cfg.verifyNow = defaultVerifyNow
 	}
 	s := &Store{cfg: cfg, commit: commit, verified: make(chan struct{}), merging: make(chan struct{}),
-		closing: make(chan struct{}), purged: make(chan struct{})}
+		closing: make(chan struct{})}
 	later, err := s.open()
 	if err != nil {
 		return nil, fmt.Errorf("ledger %s: %w", cfg.Dir, err)
 	}
 	go s.verify(later)
-	go s.purgeLoop()
-	go s.letGoLoop()
+	s.loops.Go(s.purgeLoop)
+	s.loops.Go(s.letGoLoop)
 	return s, nil
 }
 
