@@ -118,10 +118,16 @@ func (k *kept) keep(a *account.Account) {
 	k.accounts, k.were = append(k.accounts, a), append(k.were, a.Clone())
 }
 
-func (k *keeper) AccountChanged(a *account.Account) { k.changed.keep(a) }
-func (k *keeper) Happened(a *account.Account, v account.Event) {
+func (k *keeper) AccountChanged(a *account.Account) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.changed.keep(a)
+}
+
+func (k *keeper) Happened(a *account.Account, _ account.Event) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.happened.keep(a)
-	k.listener.Happened(a, v)
 }
 
 func (k *kept) check(t *testing.T, want int) {
