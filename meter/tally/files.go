@@ -110,10 +110,26 @@ func List(dir string) ([]string, error) {
 	return paths, err
 }
 
-// Blank reports whether a tally was never given a slot: nothing is counted in it.
+// Blank reports whether a tally was never given a slot: its mapped file has not grown
+// by a whole chunk, and its side file was not begun.
 func Blank(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Size() <= mapHeaderBytes
+	if info, err := os.Stat(path); err != nil || info.Size() >= mapHeaderBytes+chunkBytes {
+		return false
+	}
+	for _, suffix := range sideSuffixes {
+		f, err := os.Open(strings.TrimSuffix(path, mapSuffix) + suffix)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return false
+		}
+		fd := readSideHeader(f)
+		if f.Close(); fd.present || fd.bad != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // Remove deletes the files of a tally that is not open. A kill in between

@@ -1,12 +1,16 @@
 package tally
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
 
 // judge decides how far the mapped file can be trusted to be the newer one.
 func (r *recovery) judge() {
 	h := &r.f.side.header
 	if r.base < 0 {
-		if r.inUse() > 0 {
+		if r.inUse() > 0 || slices.ContainsFunc(r.found[:], found.ruined) {
 			h.skipped++
 			r.report.Faults = append(r.report.Faults, errors.New("no usable side file"))
 		}
@@ -20,11 +24,37 @@ func (r *recovery) judge() {
 			h.skipped += base.skipped
 		}
 	}
-	if r.cut != nil && !r.rebooted { // the length is not synced, as what is mapped is not
-		h.skipped++
-		r.report.Faults = append(r.report.Faults, r.cut)
+	if r.cut() {
+		r.report.Faults = append(r.report.Faults, fmt.Errorf("%s: cut at %d", r.f.path, r.size))
+		if !r.rebooted {
+			h.skipped++
+		}
 	}
 	r.report.PowerLosses, r.report.SideSkipped = int(h.powerLosses), int(h.skipped)
+}
+
+// cut reports whether the mapped file was longer once, by all that can be known.
+//
+// An odd size alone is no sign of it. The file grows by whole chunks, but not in
+// one step: ext4 moves its end with every extent, so that a power loss or a full
+// disk leaves a part; where zeros are written instead, so does a kill. But no slot
+// of a chunk is given out before the chunk is whole. So a slot in use behind the
+// last whole chunk, which the side file or that part knows, proves a longer file;
+// and so does a settled side file where there is no whole chunk, since Open maps
+// one before it writes there. What stays unknown is a cut that took nothing but
+// slots first given out after the last sync, back to where the chunk began.
+//
+// After a power loss such a size is no damage: it is not synced, as what is mapped
+// is not, and the side file's next sync need not take it along. What may be missing
+// is what any power loss takes. Only the header is synced, before the file has its
+// name: a size below it was never left by one.
+func (r *recovery) cut() bool {
+	if r.size < mapHeaderBytes {
+		return true
+	}
+	whole := (r.size - mapHeaderBytes) / chunkBytes * chunkSlots
+	longer := int64(r.inUse()) > whole || r.base >= 0 && whole == 0
+	return longer && !r.rebooted
 }
 
 // inUse is the number of slots up to the last that is not empty.

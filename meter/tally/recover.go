@@ -80,10 +80,7 @@ func (f *File) resume() error {
 // recover judges and repairs every slot of a mapped file that had a size, and
 // makes the result durable.
 func (f *File) recover(size int64) error {
-	r := recovery{f: f}
-	if slots := size - mapHeaderBytes; slots < 0 || slots%chunkBytes != 0 {
-		r.cut = fmt.Errorf("%s: cut at %d", f.path, size)
-	}
+	r := recovery{f: f, size: size}
 	for i := range r.found {
 		r.found[i] = readSideHeader(f.side.halves[i].file)
 	}
@@ -141,11 +138,11 @@ func (f *File) openFiles() (size int64, err error) {
 // recovery brings the mapped file and the side file together.
 type recovery struct {
 	f        *File
+	size     int64 // that the mapped file had
 	found    [2]found
-	base     int   // the half that was active; -1 if none
-	rebooted bool  // the mapped file may be older than the side file
-	closed   bool  // Close wrote the side file last: it lacks nothing
-	cut      error // the mapped file was shorter than it is made
+	base     int  // the half that was active; -1 if none
+	rebooted bool // the mapped file may be older than the side file
+	closed   bool // Close wrote the side file last: it lacks nothing
 	marks    []mark
 	report   Report
 }
@@ -248,8 +245,9 @@ func (r *recovery) readSides() error {
 	// would pass for its end.
 	s.header.generation += rand.Uint64N(generationGap)
 	for i, fd := range r.found {
-		outdated := fd.present && r.base >= 0 && r.base != i
-		if fd.bad != nil && !outdated {
+		// Without a base, a header with one copy was torn in the first rewrite.
+		superseded := fd.present && r.base != i && (r.base >= 0 || fd.skipped == 0)
+		if fd.bad != nil && !superseded {
 			r.report.Faults = append(r.report.Faults, fd.bad)
 		}
 	}

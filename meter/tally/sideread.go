@@ -27,6 +27,9 @@ func (f found) settled() bool {
 	return f.present && (f.full || f.sync > f.header.firstSync)
 }
 
+// ruined says that the half had something, and nobody knows what.
+func (f found) ruined() bool { return f.bad != nil && !f.present }
+
 // readSideHeader reads a half's header. A half that was only preallocated, or
 // is empty, is neither present nor bad.
 func readSideHeader(f *os.File) (fd found) {
