@@ -18,7 +18,7 @@ const (
 	// that sealing their counts takes.
 	blockTime = 256 * time.Microsecond
 	// workAtOnce is how long it works between two rests, where it can stop.
-	workAtOnce = 500 * time.Microsecond
+	workAtOnce = 200 * time.Microsecond
 	restMax    = time.Millisecond
 )
 

@@ -75,10 +75,20 @@ func (s *Service) tick() error {
 	if doubted {
 		return err
 	}
-	if err = errors.Join(err, s.settleEnded()); err != nil {
+	settle := func() error { return s.settle(now/int64(time.Second), err) }
+	if len(s.meter.Ended()) == 0 { // it is soon done
+		return settle()
+	}
+	return inBackground(settle)
+}
+
+// settle settles what is over, although something failed before, and lives up to now
+// unless something failed.
+func (s *Service) settle(now int64, failed error) error {
+	if err := errors.Join(failed, s.settleEnded()); err != nil {
 		return err
 	}
-	return s.live(now / int64(time.Second))
+	return s.live(now)
 }
 
 // live lets happen what time alone brings, up to an instant by which every

@@ -1,0 +1,78 @@
+package service
+
+import (
+	"errors"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tallygate/tallygate/meter"
+)
+
+// TestInBackground: the work has the lowest priority, and the scheduler one processor
+// more, and both end with it.
+func TestInBackground(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	failed := errors.New("failed")
+	err := inBackground(func() error {
+		if n := runtime.GOMAXPROCS(0); n != before+1 {
+			t.Errorf("%d processors, want %d", n, before+1)
+		}
+		if nice := niceness(t); nice != lowest {
+			t.Errorf("nice %d, want %d", nice, lowest)
+		}
+		return failed
+	})
+	if !errors.Is(err, failed) {
+		t.Errorf("error %v, want that of the work", err)
+	}
+	if n := runtime.GOMAXPROCS(0); n != before {
+		t.Errorf("%d processors afterwards, want %d", n, before)
+	}
+	for range 100 { // on whichever threads there are
+		done := make(chan int)
+		go func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			done <- niceness(t)
+		}()
+		if nice := <-done; nice != niceness(t) || nice > 10 {
+			t.Fatalf("a thread has nice %d afterwards", nice)
+		}
+	}
+}
+
+// niceness of the thread that the caller is on.
+func niceness(t testing.TB) int {
+	is, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
+	if err != nil {
+		t.Error(err)
+	}
+	return 20 - is // the system call's result is never negative
+}
+
+// TestSettlesInBackground: what may take long when a period has ended does not compete
+// with calls.
+func TestSettlesInBackground(t *testing.T) {
+	c := testConfig(t, t.TempDir())
+	c.SealWait = 30 * time.Second
+	s := open(t, c)
+	k := customer(t, s, "acme", "10.00")
+	number, _ := s.OperationNumber("recognition/image-tagging")
+	held, v := s.meter.Admit(meter.Call{Key: k, Operation: number})
+	if v.Reason != 0 {
+		t.Fatal(v.Reason)
+	}
+	before := runtime.GOMAXPROCS(0)
+	done := make(chan error)
+	go func() { done <- s.Advance(t.Context(), s.Now().Add(time.Hour)) }()
+	until(t, "a settlement that waits for a call has no processor of its own", func() bool { return runtime.GOMAXPROCS(0) > before })
+	s.meter.Post(&held)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if n := runtime.GOMAXPROCS(0); n != before {
+		t.Errorf("%d processors after the settlement, want %d", n, before)
+	}
+}
