@@ -6,46 +6,64 @@ import (
 	"github.com/tallygate/tallygate/account"
 )
 
+const (
+	pileBits = 8
+	piles    = 1 << pileBits
+	few      = 12 // rows that are sooner compared than dealt out
+)
+
 // sortRows sorts rows in place, by account first. A busy hour has millions, in the
-// order in which accounts called first: they are dealt out to their blocks, and
-// sorted there, where they fit the processor's cache.
+// order in which accounts called first: they are dealt out by their accounts'
+// numbers, so that only an account's few are compared.
 func sortRows(rows []account.Count) {
 	last := uint32(0)
-	for _, c := range rows {
-		last = max(last, c.Account/BlockAccounts)
+	for i := range rows {
+		last = max(last, rows[i].Account)
 	}
-	if int(last) > len(rows) { // more blocks than rows: nothing to deal out
+	shift := 0
+	for last>>shift >= piles {
+		shift += pileBits
+	}
+	sortBy(rows, shift)
+}
+
+// sortBy sorts rows whose accounts differ at most in the bits below shift+pileBits:
+// into piles by the upper ones of these, and each pile by the rest. There are few
+// enough piles for the processor's cache to hold where each one ends.
+func sortBy(rows []account.Count, shift int) {
+	if len(rows) <= few || shift < 0 {
 		slices.SortFunc(rows, compareRows)
 		return
 	}
-	ends := make([]int, last+1)
-	for _, c := range rows {
-		ends[c.Account/BlockAccounts]++
-	}
-	for i := range last {
-		ends[i+1] += ends[i]
-	}
-	deal(rows, ends)
 	start := 0
-	for _, end := range ends {
-		slices.SortFunc(rows[start:end], compareRows)
+	for _, end := range deal(rows, shift) {
+		sortBy(rows[start:end], shift-pileBits)
 		start = end
 	}
 }
 
 func compareRows(a, b account.Count) int { return a.Compare(b.Line) }
 
-// deal puts each row among those of its block, which end at ends: a row that stands
-// elsewhere changes places with one there, until it is right.
-func deal(rows []account.Count, ends []int) {
-	next := make([]int, len(ends))
-	copy(next[1:], ends)
-	for block, end := range ends {
-		for next[block] < end {
-			c := &rows[next[block]]
-			to := &next[c.Account/BlockAccounts]
+// deal puts each row among those of its pile, and returns where the piles end: a row
+// that stands elsewhere changes places with one there, until it is right.
+func deal(rows []account.Count, shift int) (ends [piles]int) {
+	for i := range rows {
+		ends[rows[i].Account>>shift%piles]++
+	}
+	var next [piles]int
+	end := 0
+	for i, n := range ends {
+		next[i] = end
+		end += n
+		ends[i] = end
+	}
+	for i, end := range ends {
+		for next[i] < end {
+			c := &rows[next[i]]
+			to := &next[c.Account>>shift%piles]
 			*c, rows[*to] = rows[*to], *c
 			*to++
 		}
 	}
+	return ends
 }
