@@ -179,6 +179,13 @@ func decodeShapes(b []byte, h Header) ([]shape, error) {
 	return shapes, in.done()
 }
 
+// entry is a block in the index.
+type entry struct {
+	number uint32
+	lines  int
+	bytes  []byte
+}
+
 const entryMin = 7 // bytes of the shortest entry of the index
 
 // decodeIndex cuts data into the blocks.
@@ -193,7 +200,7 @@ func decodeIndex(b, data []byte) ([]entry, error) {
 		if in.err != nil {
 			return nil, in.err
 		}
-		e := entry{number: uint32(number), lines: int(lines), bytes: data[:length], crc: crc}
+		e := entry{number: uint32(number), lines: int(lines), bytes: data[:length]}
 		data = data[length:]
 		switch {
 		case number > lastBlock:

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"iter"
-	"maps"
 	"math/bits"
 	"slices"
 
@@ -37,25 +36,17 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// shape is a line's part that many accounts share. Account is 0.
-type shape = account.Line
-
-func shapeOf(l account.Line) shape {
-	l.Account = 0
-	return l
-}
-
 // encode sorts rows and returns the file.
 func encode(h Header, rows []account.Count) ([]byte, Info, error) {
 	if err := h.check(); err != nil {
 		return nil, Info{}, err
 	}
 	sortRows(rows)
-	shapes, numbers, err := shapesOf(h, rows)
+	shapes, err := numberShapes(h, rows)
 	if err != nil {
 		return nil, Info{}, err
 	}
-	blocks := blockWriter{numbers: numbers}
+	blocks := blockWriter{shapes: shapes, data: make([]byte, 0, usualLine*len(rows))}
 	for c, err := range merged(rows) {
 		if err == nil {
 			err = blocks.add(c)
@@ -67,37 +58,17 @@ func encode(h Header, rows []account.Count) ([]byte, Info, error) {
 	blocks.endBlock()
 
 	file := appendSection([]byte(magic), headerBytes(h))
-	file = appendSection(file, shapeBytes(shapes))
+	file = appendSection(file, shapeBytes(shapes.sorted))
 	file = appendSection(file, blocks.indexBytes())
-	file = append(file, blocks.data...)
+	file = append(slices.Grow(file, len(blocks.data)+footerSize), blocks.data...)
 	file = binary.LittleEndian.AppendUint64(file, uint64(blocks.sum.Lines))
 	file = binary.LittleEndian.AppendUint64(file, blocks.sum.Billed)
 	file = binary.LittleEndian.AppendUint64(file, blocks.sum.NotBilled)
-	digest := sha256.Sum256(file)
-	file = append(file, digest[:]...)
-	return file, Info{Name: h.Name(), Hash: sha256.Sum256(file), Size: int64(len(file)), Header: h, Sum: blocks.sum}, nil
-}
-
-// shapesOf lists the shapes in order, and numbers them.
-func shapesOf(h Header, rows []account.Count) ([]shape, map[shape]uint64, error) {
-	numbers := map[shape]uint64{}
-	for _, c := range rows {
-		if c.Calls == 0 {
-			continue
-		}
-		if c.Operation != 0 && int(c.Operation) >= len(h.Operations) {
-			return nil, nil, fmt.Errorf("account %d counts operation %d, which the header does not name", c.Account, c.Operation)
-		}
-		if c.Kind == 0 {
-			return nil, nil, fmt.Errorf("account %d, operation %d: a line without a kind", c.Account, c.Operation)
-		}
-		numbers[shapeOf(c.Line)] = 0
-	}
-	shapes := slices.SortedFunc(maps.Keys(numbers), shape.Compare)
-	for n, s := range shapes {
-		numbers[s] = uint64(n)
-	}
-	return shapes, numbers, nil
+	digest := sha256.New()
+	digest.Write(file)
+	file = digest.Sum(file)
+	digest.Write(file[len(file)-sha256.Size:])
+	return file, Info{Name: h.Name(), Hash: [32]byte(digest.Sum(nil)), Size: int64(len(file)), Header: h, Sum: blocks.sum}, nil
 }
 
 // merged adds up equal lines of sorted rows and leaves out those without calls.
@@ -154,59 +125,4 @@ func appendSection(b, content []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(content)))
 	b = append(b, content...)
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
-}
-
-// entry is a block in the index.
-type entry struct {
-	number uint32
-	lines  int
-	bytes  []byte
-	crc    uint32
-}
-
-// blockWriter encodes lines in order.
-type blockWriter struct {
-	numbers map[shape]uint64
-	data    []byte
-	index   []entry
-	ends    []int // of each finished block in data
-	last    uint32
-	lines   int // of the open block
-	sum     Sum
-}
-
-func (w *blockWriter) add(c account.Count) error {
-	if number := c.Account / BlockAccounts; w.lines == 0 || number != w.last/BlockAccounts {
-		w.endBlock()
-		w.index = append(w.index, entry{number: number})
-		w.last = number * BlockAccounts
-	}
-	w.data = binary.AppendUvarint(w.data, uint64(c.Account-w.last))
-	w.data = binary.AppendUvarint(w.data, w.numbers[shapeOf(c.Line)])
-	w.data = binary.AppendUvarint(w.data, c.Calls)
-	w.last = c.Account
-	w.lines++
-	return w.sum.add(c)
-}
-
-func (w *blockWriter) endBlock() {
-	if w.lines > 0 {
-		w.index[len(w.index)-1].lines = w.lines
-		w.ends = append(w.ends, len(w.data))
-		w.lines = 0
-	}
-}
-
-func (w *blockWriter) indexBytes() []byte {
-	b := binary.AppendUvarint(nil, uint64(len(w.index)))
-	next, start := uint32(0), 0
-	for i, e := range w.index {
-		block := w.data[start:w.ends[i]]
-		b = binary.AppendUvarint(b, uint64(e.number-next))
-		b = binary.AppendUvarint(b, uint64(e.lines))
-		b = binary.AppendUvarint(b, uint64(len(block)))
-		b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(block, castagnoli))
-		next, start = e.number+1, w.ends[i]
-	}
-	return b
 }
