@@ -101,3 +101,14 @@ func BenchmarkResume(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkMend holds 2,000,000 slots against their checks.
+func BenchmarkMend(b *testing.B) {
+	f := manySlots(b, Config{SyncInterval: -1}, 2_000_000)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := f.Mend(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

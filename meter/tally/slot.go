@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math/bits"
+	"sync"
 	"sync/atomic"
 
 	"github.com/tallygate/tallygate/account"
@@ -55,13 +56,19 @@ func newImage(id uint64, n uint32, line account.Line, flags uint8, calls uint64)
 	return im
 }
 
+// sealed are buffers for what a seal is of. They are kept since crc32.Checksum
+// moves a local one to the heap, where all slots of a busy hour make 60 MB.
+var sealed = sync.Pool{New: func() any { return new([28]byte) }}
+
 func (im image) sealFor(id uint64, n uint32) uint64 {
-	var b [28]byte
+	b := sealed.Get().(*[28]byte)
 	binary.LittleEndian.PutUint64(b[0:], id)
 	binary.LittleEndian.PutUint32(b[8:], n)
 	binary.LittleEndian.PutUint64(b[12:], im[0])
 	binary.LittleEndian.PutUint64(b[20:], im[1])
-	return slotMark | uint64(crc32.Checksum(b[:], castagnoli))<<32
+	crc := crc32.Checksum(b[:], castagnoli)
+	sealed.Put(b)
+	return slotMark | uint64(crc)<<32
 }
 
 func (im image) flags() uint8  { return uint8(im[0] >> 56) }

@@ -66,6 +66,14 @@ func TestImageKeepsTheLine(t *testing.T) {
 	})
 }
 
+// TestCheckAllocatesNothing: a close and a start check millions of slots.
+func TestCheckAllocatesNothing(t *testing.T) {
+	im := newImage(9, 4, account.Line{Account: 1, Ref: 8}, 0, 5)
+	if n := testing.AllocsPerRun(1000, func() { im.check(9, 4) }); n > 0 {
+		t.Errorf("a check allocates %g times", n)
+	}
+}
+
 // A kill between any two stores of a new slot leaves no slot, or a whole one.
 func TestSlotMadeHalf(t *testing.T) {
 	t.Parallel()
