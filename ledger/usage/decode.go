@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 
 	"github.com/tallygate/tallygate/account"
 )
@@ -218,8 +219,11 @@ func decodeIndex(b, data []byte) ([]entry, error) {
 	return index, in.done()
 }
 
-// each decodes a block into calls of yield, and checks order and bounds.
-func (e entry) each(shapes []shape, yield func(account.Count) error) error {
+const lineMin = 3 // bytes of the shortest line
+
+// appendLines decodes a block, and checks order and bounds.
+func (e entry) appendLines(counts []account.Count, shapes []shape) ([]account.Count, error) {
+	counts = slices.Grow(counts, min(e.lines, len(e.bytes)/lineMin))
 	in := input{b: e.bytes}
 	base := e.number * BlockAccounts
 	within, before := uint64(0), uint64(0)
@@ -229,20 +233,19 @@ func (e entry) each(shapes []shape, yield func(account.Count) error) error {
 		calls := in.uvarint(math.MaxUint64)
 		switch {
 		case in.err != nil:
-			return in.err
+			return nil, in.err
 		case n >= uint64(len(shapes)):
-			return fmt.Errorf("line %d has shape %d of %d", i, n, len(shapes))
+			return nil, fmt.Errorf("line %d has shape %d of %d", i, n, len(shapes))
 		case i > 0 && delta == 0 && n <= before:
-			return fmt.Errorf("line %d is out of order", i)
+			return nil, fmt.Errorf("line %d is out of order", i)
 		case calls == 0:
-			return fmt.Errorf("line %d counts nothing", i)
+			return nil, fmt.Errorf("line %d counts nothing", i)
 		}
 		within, before = within+delta, n
-		c := account.Count{Line: shapes[n], Calls: calls}
+		counts = append(counts, account.Count{})
+		c := &counts[len(counts)-1] // made in place: a copy of it waits until it is made
+		c.Line, c.Calls = shapes[n], calls
 		c.Account = base + uint32(within)
-		if err := yield(c); err != nil {
-			return err
-		}
 	}
-	return in.done()
+	return counts, in.done()
 }

@@ -124,21 +124,20 @@ func (f *File) Blocks() iter.Seq[uint32] {
 
 // Block returns the lines of accounts n*BlockAccounts and on, sorted; nil
 // where there are none.
-func (f *File) Block(n uint32) []account.Count {
+func (f *File) Block(n uint32) []account.Count { return f.AppendBlock(nil, n) }
+
+// AppendBlock appends what Block returns.
+func (f *File) AppendBlock(counts []account.Count, n uint32) []account.Count {
 	i, ok := slices.BinarySearchFunc(f.index, n, func(e entry, n uint32) int { return int(e.number) - int(n) })
 	if !ok {
-		return nil
+		return counts
 	}
-	return f.counts(f.index[i])
+	return f.appendLines(counts, f.index[i])
 }
 
-// counts decodes a block, which total has found good.
-func (f *File) counts(e entry) []account.Count {
-	counts := make([]account.Count, 0, e.lines)
-	err := e.each(f.shapes, func(c account.Count) error {
-		counts = append(counts, c)
-		return nil
-	})
+// appendLines decodes a block, which total has found good.
+func (f *File) appendLines(counts []account.Count, e entry) []account.Count {
+	counts, err := e.appendLines(counts, f.shapes)
 	if err != nil {
 		panic(fmt.Sprintf("usage: block %d changed after it was checked: %v", e.number, err))
 	}
@@ -148,8 +147,10 @@ func (f *File) counts(e entry) []account.Count {
 // All yields every line, sorted.
 func (f *File) All() iter.Seq[account.Count] {
 	return func(yield func(account.Count) bool) {
+		var lines []account.Count
 		for _, e := range f.index {
-			for _, c := range f.counts(e) {
+			lines = f.appendLines(lines[:0], e)
+			for _, c := range lines {
 				if !yield(c) {
 					return
 				}
@@ -159,11 +160,16 @@ func (f *File) All() iter.Seq[account.Count] {
 }
 
 // total decodes every block.
-func (f *File) total() (Sum, error) {
-	var sum Sum
+func (f *File) total() (sum Sum, err error) {
+	var lines []account.Count
 	for _, e := range f.index {
-		if err := e.each(f.shapes, sum.add); err != nil {
+		if lines, err = e.appendLines(lines[:0], f.shapes); err != nil {
 			return sum, fmt.Errorf("block %d: %w", e.number, err)
+		}
+		for _, c := range lines {
+			if err := sum.add(c); err != nil {
+				return sum, fmt.Errorf("block %d: %w", e.number, err)
+			}
 		}
 	}
 	return sum, nil
