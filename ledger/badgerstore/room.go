@@ -14,8 +14,8 @@ import (
 // of 18 MiB wait to be written out as tables, a commit takes 2.4 MiB of the log,
 // and files it makes ahead take a page here and there. Besides, it merges
 // tables, which takes as much room as they have until the old ones go: up to 15
-// of level 0 with the level below, 290 MiB, and three merges of a table with the
-// eleven below it, of 8 MiB each. It never merges more than there is.
+// of level 0 with the level below, 385 MiB, and three merges of a table with the
+// eleven below it, of 4 MiB each. It never merges more than there is.
 const (
 	writeReserve = 64 << 20
 	mergeReserve = 576 << 20

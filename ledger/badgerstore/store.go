@@ -61,6 +61,16 @@ const (
 	memTable = 16 << 20
 	valueLog = 16 << 20
 	inTable  = 1 << 20 // values below this stand in tables, not in the value log
+	// A value is a few KiB. Where a table's block takes only one, Badger makes its
+	// buffer again for nearly every value, twice as large: half of a gigabyte while
+	// it merges the tables of a million accounts.
+	tableBlock = 32 << 10
+	// mergedTable is the size of tables below level 0, on every level. Badger
+	// allocates 3 MiB for the index of each one that it writes, however small it is.
+	mergedTable = 4 << 20
+	// baseLevel is the size below which a level gets none above it. An hour of a
+	// million accounts is 40 MiB: levels that it overflows are written twice.
+	baseLevel = 64 << 20
 	// defaultVerifyNow is read in a fraction of a second.
 	defaultVerifyNow = 256 << 20
 )
@@ -194,7 +204,9 @@ func openBadger(cfg Config, merge bool) (db *badger.DB, err error) {
 // badgerOptions: one compactor for level 0 and one for the others. More of them would
 // only compete with calls for the processor, and each keeps tables in memory.
 func badgerOptions(cfg Config) badger.Options {
-	return badger.DefaultOptions(cfg.Dir).
+	o := badger.DefaultOptions(cfg.Dir)
+	o.TableSizeMultiplier = 1
+	return o.
 		WithLogger(badgerLog{cfg.Logger}).
 		WithSyncWrites(true).
 		WithNumVersionsToKeep(1).
@@ -203,6 +215,9 @@ func badgerOptions(cfg Config) badger.Options {
 		WithMemTableSize(memTable).
 		WithNumMemtables(2).
 		WithValueLogFileSize(valueLog).
+		WithBlockSize(tableBlock).
+		WithBaseTableSize(mergedTable).
+		WithBaseLevelSize(baseLevel).
 		WithCompression(options.None).
 		WithBlockCacheSize(0).
 		WithNumCompactors(2).
