@@ -59,7 +59,7 @@ func (slabs *Slabs) DecodeBlock(number uint32, value, terms []byte) (Block, erro
 	b := Block{Number: number}
 	s, t, err := openBlock(number, value, terms)
 	if err == nil {
-		t.texts = new(texts)
+		t.texts = &slabs.texts
 		b.walk(&blockWalk{state: s, terms: t, Slabs: slabs})
 		err = cmp.Or(s.end(), t.end())
 	}
@@ -151,14 +151,17 @@ type Slabs struct {
 	instances slab[account.Instance]
 	rows      slab[account.OwnRow]
 	keys      slab[account.Key]
+	texts     texts
 }
 
 // noSlabs are those of who encodes and needs none.
 var noSlabs Slabs
 
 // Reset lets the slabs be used again: nobody may have anything any more that was
-// decoded in them, but for texts.
+// decoded in them, but for texts. From then on lists of months and of usage have room
+// for one that the next hour begins, and those that are empty are not nil.
 func (s *Slabs) Reset() {
+	s.months.spare, s.usage.spare = 1, 1
 	s.accounts.reset()
 	s.months.reset()
 	s.usage.reset()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/tallygate/tallygate/account"
@@ -131,6 +132,11 @@ func TestSlabsAreUsedAgain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			for _, a := range in.Accounts {
+				if a.ID == "bare" { // it has room for lists
+					a.Months, a.Usage = nil, nil
+				}
+			}
 			got, want = append(got, in), append(want, alone)
 		}
 		if !reflect.DeepEqual(got, want) {
@@ -140,5 +146,43 @@ func TestSlabsAreUsedAgain(t *testing.T) {
 	state, terms := AppendBlockParts(nil, nil, busyBlock(7))
 	if n := testing.AllocsPerRun(10, func() { slabs.Reset(); slabs.DecodeBlock(7, state, terms) }); n > 10 {
 		t.Errorf("%g allocations", n)
+	}
+}
+
+// TestSlabsHaveRoomToGrow: what an hour begins takes nothing, and goes into no other
+// account.
+func TestSlabsHaveRoomToGrow(t *testing.T) {
+	b := busyBlock(7)
+	b.Accounts[3].Months, b.Accounts[3].Usage = nil, nil
+	state, terms := AppendBlockParts(nil, nil, b)
+	var slabs Slabs
+	for range 3 { // the second time there is as much room as the first time needed without
+		slabs.Reset()
+		b, _ = slabs.DecodeBlock(7, state, terms)
+	}
+	grow := func() {
+		for _, a := range b.Accounts {
+			_ = append(a.Months, account.OpenMonth{Month: 1})
+			_ = append(a.Usage, account.OperationUsage{Month: 1})
+		}
+	}
+	if n := testing.AllocsPerRun(10, grow); n > 0 {
+		t.Errorf("%g allocations", n)
+	}
+	if gotState, gotTerms := AppendBlockParts(nil, nil, b); !bytes.Equal(gotState, state) || !bytes.Equal(gotTerms, terms) {
+		t.Error("an append has changed another account")
+	}
+}
+
+// TestTextsAreTheirOwn, also where one is taken for another at first.
+func TestTextsAreTheirOwn(t *testing.T) {
+	t.Parallel()
+	var all texts
+	for range 2 {
+		for _, want := range []string{"shop", "step", "", "s", "shop", "search", "slap", strings.Repeat("s", textChunk+1), "step"} {
+			if got := all.cut([]byte(want)); got != want {
+				t.Errorf("%q is read as %q", want, got)
+			}
+		}
 	}
 }

@@ -17,7 +17,7 @@ func listIn[T any](c *coder, s *slab[T], v *[]T, each func(*T)) {
 		}
 		return
 	}
-	if n > 0 {
+	if n > 0 || s != nil && s.spare > 0 {
 		*v = s.cut(n, c.lists)
 	}
 	for i := 0; i < n && !c.bad; i++ {
@@ -26,13 +26,28 @@ func listIn[T any](c *coder, s *slab[T], v *[]T, each func(*T)) {
 	}
 }
 
-// texts are where several texts stand, in few allocations.
-type texts struct{ chunk strings.Builder }
+// texts are where several texts stand, in few allocations. Most are those of other
+// accounts as well, as the names of offers are, and stand there once.
+type texts struct {
+	chunk strings.Builder
+	known [32]string // by their ends, which is a guess
+}
 
 const textChunk = 2048
 
 // cut returns a text that stays as it is.
 func (t *texts) cut(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	known := &t.known[(len(b)+int(b[0])<<1+int(b[len(b)-1]))%len(t.known)]
+	if *known != string(b) {
+		*known = t.add(b)
+	}
+	return *known
+}
+
+func (t *texts) add(b []byte) string {
 	if t.chunk.Cap()-t.chunk.Len() < len(b) {
 		t.chunk.Reset()
 		t.chunk.Grow(max(len(b), textChunk))
@@ -45,9 +60,10 @@ func (t *texts) cut(b []byte) string {
 // slab is room for the elements of several lists, which are allocated for
 // together.
 type slab[T any] struct {
-	left []T
-	used int // elements since the last reset
-	all  []T // what left was at the last reset
+	left  []T
+	used  int // elements since the last reset
+	all   []T // what left was at the last reset
+	spare int // elements that each list can be longer by
 }
 
 // cut returns an empty list with room for n elements, maxTrusted at most. What
@@ -56,6 +72,7 @@ func (s *slab[T]) cut(n, lists int) []T {
 	if s == nil || n > maxTrusted {
 		return make([]T, 0, min(n, maxTrusted))
 	}
+	n += s.spare
 	if s.used += n; n > len(s.left) {
 		s.left = make([]T, max(n, min(n*lists, maxTrusted)))
 	}
