@@ -3,6 +3,8 @@ package billing
 import (
 	"fmt"
 	"iter"
+	"slices"
+	"sync"
 
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/ledger"
@@ -14,7 +16,7 @@ func (e *Engine) debit(c *change, p *sealedPeriod, counts []account.Count) error
 		return nil
 	}
 	hour := ledger.BlockHour{Block: c.block.number, Start: p.period.Start, Length: p.period.End - p.period.Start, Input: p.seq,
-		Charges: make([]account.Charge, 0, len(counts))}
+		Charges: roomForCharges(len(counts))}
 	rates, env := e.rates(p.period.Start), p.env(e, p.period.End)
 	clone := c.block.cloner(counts)
 	for counts := range perAccount(counts) {
@@ -43,6 +45,14 @@ func (e *Engine) debit(c *change, p *sealedPeriod, counts []account.Count) error
 	c.step.Hours = append(c.step.Hours, hour)
 	p.results.Store(hour.Block, hashCharges(hour))
 	return nil
+}
+
+// spentCharges are those that a flush has brought into the ledger: nobody has them any
+// more, and the next hours of blocks stand in their place.
+var spentCharges = sync.Pool{New: func() any { return new([]account.Charge) }}
+
+func roomForCharges(n int) []account.Charge {
+	return slices.Grow((*spentCharges.Get().(*[]account.Charge))[:0], n)
 }
 
 // perAccount cuts sorted counts where the account changes.

@@ -84,6 +84,9 @@ func (e *Engine) drain() error {
 		if m := e.backlog[0].Meta; m != nil {
 			e.noteFolded(m.Folded)
 		}
+		for _, h := range e.backlog[0].Hours {
+			spentCharges.Put(&h.Charges)
+		}
 		e.backlog = e.backlog[1:]
 	}
 	e.blocks.release(e.collected)
