@@ -21,9 +21,9 @@ type block struct {
 	parts    []ledger.Step // cut before that, each with the block as it stood then
 	flushing []ledger.Step // images that the last flush took, while they may not be in the ledger
 	dirty    bool
-	growing  int      // by how much accounts grow that are on their way to the disk
-	fresh    bool     // read for who has it locked, or locks it next: nobody has seen its accounts
-	read     *reading // that it came from; nil where it was read alone
+	growing  int  // by how much accounts grow that are on their way to the disk
+	fresh    bool // read for who has it locked, or locks it next: nobody has seen its accounts
+	lent     bool // its accounts stand where others will: see share
 
 	users int // under the cache's lock; a flush is one until the ledger has what it took
 }
@@ -84,17 +84,17 @@ func (c *blockCache) hold(number uint32) *block {
 }
 
 // put keeps a block that was read for whoever locks it next.
-func (c *blockCache) put(stored ledger.Block, r *reading) {
+func (c *blockCache) put(stored ledger.Block, lent bool) {
 	b := c.take(stored.Number)
 	if !b.loaded {
-		b.load(stored, r)
+		b.load(stored, lent)
 	}
 	b.mu.Unlock()
 	c.release([]*block{b})
 }
 
-func (b *block) load(stored ledger.Block, r *reading) {
-	b.folded, b.loaded, b.fresh, b.read = stored.Folded, true, true, r
+func (b *block) load(stored ledger.Block, lent bool) {
+	b.folded, b.loaded, b.fresh, b.lent = stored.Folded, true, true, lent
 	for _, a := range stored.Accounts {
 		b.accounts[a.Number%ledger.BlockSize] = a
 	}
@@ -106,7 +106,7 @@ func (c *blockCache) ready(b *block) error {
 		if err != nil {
 			return err
 		}
-		b.load(stored, nil)
+		b.load(stored, false)
 	}
 	return c.engine.catchUp(b)
 }
@@ -131,7 +131,7 @@ func (b *block) own() bool { return b.fresh && !b.dirty }
 
 // forget makes the block be read again.
 func (b *block) forget() {
-	b.loaded, b.fresh, b.read, b.accounts = false, false, nil, [ledger.BlockSize]*account.Account{}
+	b.loaded, b.fresh, b.lent, b.accounts = false, false, false, [ledger.BlockSize]*account.Account{}
 }
 
 // keep makes blocks stay in memory until release.

@@ -85,7 +85,10 @@ func (c *change) commit(seq uint64) {
 	}
 	b.folded, b.dirty = seq, true
 	b.add(c.step)
-	policy := e.Meta().Policy
+	realtime := e.Watcher != nil && e.Meta().Policy.Realtime
+	if realtime { // it is told of all
+		b.share()
+	}
 	for n, a := range c.after {
 		if a == nil {
 			continue
@@ -94,9 +97,8 @@ func (c *change) commit(seq uint64) {
 		if c.before[n].sooner(after) {
 			e.noteDue(a)
 		}
-		if e.Watcher != nil && (policy.Realtime || c.before[n] != after) {
-			b.share()
-			e.Watcher.AccountChanged(a)
+		if e.Watcher != nil && (realtime || c.before[n] != after) {
+			e.Watcher.AccountChanged(b.given(a.Number))
 		}
 	}
 	e.tellEvents(b, c.step.Events)
@@ -134,7 +136,6 @@ func (e *Engine) tellEvents(b *block, events []account.Event) {
 		return
 	}
 	for _, v := range events {
-		b.share()
-		e.Watcher.Happened(b.account(v.Account), v)
+		e.Watcher.Happened(b.given(v.Account), v)
 	}
 }

@@ -101,9 +101,9 @@ type Engine struct {
 	settleLock sync.Mutex  // guards what follows, and unrecorded
 	sealed     *usage.File // of the period that is being appended
 	pace       pace
-	reading    *reading // that can be used again, or nil
-	lastSealed int64    // start of the newest period that this run appended
-	emptyUntil int64    // periods up to here were empty and are not recorded yet
+	slabs      *ledger.Slabs // of blocks that were read together, to be used again; or nil
+	lastSealed int64         // start of the newest period that this run appended
+	emptyUntil int64         // periods up to here were empty and are not recorded yet
 
 	flushLock sync.Mutex
 	backlog   []ledger.Step

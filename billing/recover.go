@@ -28,7 +28,7 @@ const (
 // recover loads the ledger and folds the journal's tail into it.
 func (e *Engine) recover() error {
 	e.recovering, e.unrecorded = true, make(map[uint64][]byte)
-	defer func() { e.recovering, e.reading = false, nil }() // that of many blocks, where an hour takes few
+	defer func() { e.recovering, e.slabs = false, nil }() // that of many blocks, where an hour takes few
 	meta, err := e.Store.Meta()
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return fmt.Errorf("reading the ledger: %w", err)

@@ -3,6 +3,7 @@ package billing
 import (
 	"reflect"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/tallygate/tallygate/account"
@@ -39,15 +40,21 @@ func settleAll(t *testing.T, r *rig, start int64) {
 	r.settle(t, start, counts...)
 }
 
+// usedAgain demands that memory was used by one block after the other.
+func (r *rig) usedAgain(t *testing.T) {
+	t.Helper()
+	if r.slabs == nil {
+		t.Error("the memory of what was read is not used again")
+	}
+}
+
 // TestBlocksOfAnHourShareMemory one after the other, where nobody has seen them.
 func TestBlocksOfAnHourShareMemory(t *testing.T) {
 	r := openRig(t, t.TempDir(), november)
 	defer r.close(t)
 	withManyBlocks(t, r)
 	settleAll(t, r, november.Unix())
-	if r.reading == nil {
-		t.Error("the memory of what was read is not used again")
-	}
+	r.usedAgain(t)
 }
 
 // TestLastBlocksOfAnHourHaveMemoryOfTheirOwn: they stay, and are not to keep that of
@@ -58,8 +65,8 @@ func TestLastBlocksOfAnHourHaveMemoryOfTheirOwn(t *testing.T) {
 	withManyBlocks(t, r)
 	flushBlocks = 2
 	settleAll(t, r, november.Unix())
-	if b := r.blocks.blocks[sharedBlocks-1]; b == nil || r.reading == nil || b.read == r.reading {
-		t.Errorf("the last block is in memory: %v, memory to be used again: %v", b != nil, r.reading != nil)
+	if b := r.blocks.blocks[sharedBlocks-1]; b == nil || r.slabs == nil || b.lent {
+		t.Errorf("the last block is in memory: %v, memory to be used again: %v", b != nil, r.slabs != nil)
 	}
 }
 
@@ -76,17 +83,17 @@ func TestAStartKeepsNoMemory(t *testing.T) {
 	if b := r.account(t, r.numbered(t, 1)).Balance; b == 0 {
 		t.Fatal("nothing was folded")
 	}
-	if r.reading != nil || r.pace.rests {
-		t.Errorf("memory is kept: %v, it rested: %v", r.reading != nil, r.pace.rests)
+	if r.slabs != nil || r.pace.rests {
+		t.Errorf("memory is kept: %v, it rested: %v", r.slabs != nil, r.pace.rests)
 	}
 }
 
-// TestBlocksInUseAreNotDropped, nor is memory used again that others know.
+// TestBlocksInUseAreNotDropped: their memory is not used again.
 func TestBlocksInUseAreNotDropped(t *testing.T) {
 	r := openRig(t, t.TempDir(), november)
 	defer r.close(t)
 	const number = 5
-	drop := func() bool { return r.blocks.drop(number, number, new(reading)) }
+	drop := func() bool { return r.blocks.drop(number, number) }
 	b := r.blocks.hold(number)
 	if drop() {
 		t.Error("it was in use")
@@ -98,11 +105,6 @@ func TestBlocksInUseAreNotDropped(t *testing.T) {
 	}
 	if b.dirty = false; !drop() || r.blocks.blocks[number] != nil {
 		t.Error("it was idle, and is not dropped")
-	}
-	r2 := new(reading)
-	r2.shared.Store(true)
-	if r.blocks.drop(number, number, r2) {
-		t.Error("others know its accounts")
 	}
 }
 
@@ -149,6 +151,7 @@ func TestWatcherKeepsWhatItIsTold(t *testing.T) {
 	settleAll(t, r, november.Unix()) // balances become low, which is an event and changes nothing for calls
 	told.changed.check(t, 0)
 	told.happened.check(t, sharedBlocks)
+	r.usedAgain(t)
 	if err := r.SetPolicy(account.Policy{Realtime: true}); err != nil { // it is told of all
 		t.Fatal(err)
 	}
@@ -156,6 +159,7 @@ func TestWatcherKeepsWhatItIsTold(t *testing.T) {
 	settleAll(t, r, november.Unix()+hour)
 	told.changed.check(t, sharedBlocks)
 	told.happened.check(t, 0)
+	r.usedAgain(t)
 }
 
 // TestQueriesKeepWhatTheyFound while the next blocks are read.
@@ -173,4 +177,51 @@ func TestQueriesKeepWhatTheyFound(t *testing.T) {
 	})
 	settleAll(t, r, november.Unix())
 	found.check(t, sharedBlocks)
+	r.usedAgain(t)
+}
+
+// TestNobodySeesAnotherBlock: what is asked for, and what is told, while hours are
+// settled stays as it was, and no command is lost, however the blocks' memory is used
+// meanwhile.
+func TestNobodySeesAnotherBlock(t *testing.T) {
+	told := &keeper{listener: newListener()}
+	r := &rig{dir: t.TempDir(), config: book, now: november.UnixNano(), watcher: told}
+	r.open(t)
+	defer func() { r.close(t) }()
+	ids := withManyBlocks(t, r)
+	flushBlocks = 2
+	var found [2]kept
+	for hours := range int64(10) {
+		var all sync.WaitGroup
+		for w := range found {
+			all.Go(func() {
+				for i := range ids {
+					id := ids[(i*3+w)%len(ids)]
+					if _, err := r.Do(Request{Account: id, Command: &account.TopUp{Amount: "0.01", Reference: "wire"}}); err != nil {
+						t.Error(err)
+						return
+					}
+					a, err := r.Account(id)
+					if err != nil || a.ID != id {
+						t.Errorf("asked for %s, found %+v, %v", id, a, err)
+						return
+					}
+					found[w].keep(a)
+				}
+			})
+		}
+		settleAll(t, r, november.Unix()+hours*hour)
+		all.Wait()
+	}
+	for w := range found {
+		found[w].check(t, 10*len(ids))
+	}
+	told.changed.check(t, len(told.changed.were))
+	told.happened.check(t, len(told.happened.were))
+	r.survives(t)
+	for _, id := range ids {
+		if n := r.account(t, id).Movements; n != 20 {
+			t.Errorf("%s has %d movements, want the top-ups", id, n)
+		}
+	}
 }
