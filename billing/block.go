@@ -206,7 +206,7 @@ func (b *block) takeParts() []ledger.Step {
 
 // snapshot is the block as the ledger shall have it.
 func (b *block) snapshot() ledger.Block {
-	s := ledger.Block{Number: b.number, Folded: b.folded}
+	s := ledger.Block{Number: b.number, Folded: b.folded, Accounts: make([]*account.Account, 0, ledger.BlockSize)}
 	for _, a := range b.accounts {
 		if a != nil {
 			s.Accounts = append(s.Accounts, a)
