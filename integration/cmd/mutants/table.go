@@ -3,8 +3,8 @@ package main
 // mutants are ways to break the gateway, and the rows that have to notice.
 var mutants = []mutant{
 	{"skip the watermark of a block", []edit{{"billing/block.go",
-		`b.folded, b.loaded, b.fresh, b.read = stored.Folded, true, true, r`,
-		`b.loaded, b.fresh, b.read = true, true, r`}},
+		`b.folded, b.loaded, b.fresh, b.lent = stored.Folded, true, true, lent`,
+		`b.loaded, b.fresh, b.lent = true, true, lent`}},
 		[]short{{row: 1, places: []string{"fold/committed@1", "fold/committed@2", "fold/committed@3"}}}},
 
 	{"add instead of set in a fold", []edit{{"ledger/badgerstore/commit.go",
