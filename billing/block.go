@@ -38,7 +38,7 @@ type blockCache struct {
 // keepBlocks is how many idle blocks stay in memory; flushBlocks after how many an
 // input for many of them is flushed, foldBlocks after how many at a start. Variables,
 // so that tests can make them small.
-var keepBlocks, flushBlocks, foldBlocks = 256, 16, 1024
+var keepBlocks, flushBlocks, foldBlocks = 256, 64, 1024
 
 // lock returns a block, loaded and locked, with every appended period applied.
 // It is the caller's until unlock.

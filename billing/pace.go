@@ -3,10 +3,9 @@ package billing
 import "time"
 
 // pace is that of a settlement, which nobody waits for and which is to be over in time.
-// A call that arrives while every processor is busy waits until what runs there rests,
-// or for the scheduler to take it away, which is milliseconds. So a settlement works for
-// a moment only, and rests as long as it is ahead of its time. The zero value never
-// rests.
+// A call that finds every processor busy waits until what runs there rests, or is taken
+// off, also where it has the lowest priority. So a settlement works for a moment only,
+// and rests as long as it is ahead of its time. The zero value never rests.
 type pace struct {
 	rests  bool
 	due    time.Time // when what is done so far might have been done
@@ -14,9 +13,9 @@ type pace struct {
 }
 
 const (
-	// blockTime is what a block may take: a million accounts 4 s, beside the second
-	// that sealing their counts takes.
-	blockTime = 256 * time.Microsecond
+	// blockTime is what a block may take: a million accounts 4.2 s, beside the half
+	// second that sealing their counts takes.
+	blockTime = 268 * time.Microsecond
 	// workAtOnce is how long it works between two rests, where it can stop.
 	workAtOnce = 200 * time.Microsecond
 	restMax    = time.Millisecond

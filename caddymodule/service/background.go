@@ -5,14 +5,20 @@ import (
 	"sync"
 )
 
+// forBackground is how many processors Go's scheduler gets besides those of the
+// machine while work runs in the background: one for the work, and one each for what
+// the ledger does on its behalf and at any priority, writing a memory table out and
+// two merges. A call that finds all of them taken waits until one is let go of, for up
+// to ten milliseconds; with one of its own it waits for the kernel only, which
+// lets in who has run little.
+const forBackground = 4
+
 // inBackground runs long work beside the serving of calls, which are to notice nothing
 // of it: on an operating system's thread of the lowest priority, where there is such a
-// thing, which gives its processor to any other that wants it at once. And while it
-// runs, Go's scheduler has one processor more than the machine: without that, a call
-// waits for the work to be taken off one, though its thread could run.
+// thing.
 func inBackground(work func() error) error {
-	moreProcessors(1)
-	defer moreProcessors(-1)
+	moreProcessors(forBackground)
+	defer moreProcessors(-forBackground)
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine

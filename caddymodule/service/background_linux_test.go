@@ -10,14 +10,14 @@ import (
 	"github.com/tallygate/tallygate/meter"
 )
 
-// TestInBackground: the work has the lowest priority, and the scheduler one processor
-// more, and both end with it.
+// TestInBackground: the work has the lowest priority, and the scheduler processors
+// for it, and both end with it.
 func TestInBackground(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
 	failed := errors.New("failed")
 	err := inBackground(func() error {
-		if n := runtime.GOMAXPROCS(0); n != before+1 {
-			t.Errorf("%d processors, want %d", n, before+1)
+		if n := runtime.GOMAXPROCS(0); n != before+forBackground {
+			t.Errorf("%d processors, want %d", n, before+forBackground)
 		}
 		if nice := niceness(t); nice != lowest {
 			t.Errorf("nice %d, want %d", nice, lowest)

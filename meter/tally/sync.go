@@ -125,8 +125,26 @@ func (f *File) syncLoop() {
 			return
 		case <-ticker.C:
 			f.Sync() // the error is kept and handed to OnSyncError
+			f.warm()
 		}
 	}
+}
+
+// warmBytes is room for 2,048 slots: what a sync interval hardly needs.
+const warmBytes = 64 << 10
+
+// warm lets the slots that are given out next be written at once. The first write to
+// a mapped page since the disk has it, or ever, goes through the file system, which
+// on ext4 may wait for the journal: for milliseconds while a ledger is written, and
+// every call that is the first of its line behind it.
+func (f *File) warm() {
+	used := f.used.Load()
+	if used == f.slots.slots() {
+		return
+	}
+	from := used % chunkSlots * slotBytes &^ (warmBytes - 1)
+	bytes := f.slots.chunks[used/chunkSlots].Load().bytes
+	makeWritable(bytes[from:min(from+2*warmBytes, chunkBytes)])
 }
 
 // growLoop maps chunks ahead of need. Its errors come again in Slot.

@@ -37,9 +37,13 @@ func allocate(f *os.File, off, n int64) error {
 }
 
 func mapShared(f *os.File, off int64, n int) ([]byte, error) {
-	// Populated here, so that no call pays for the page faults.
+	// Populated here, so that no call pays for reading; for writing see warm.
 	return unix.Mmap(int(f.Fd()), off, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
 }
+
+// makeWritable lets a mapping be written to without a fault, until its pages are
+// written to the disk the next time. Kernels before 5.14 cannot.
+func makeWritable(mapped []byte) { _ = unix.Madvise(mapped, unix.MADV_POPULATE_WRITE) }
 
 func retry(call func() error) error {
 	for {
