@@ -15,10 +15,11 @@ import (
 // and files it makes ahead take a page here and there. Besides, it merges
 // tables, which takes as much room as they have until the old ones go: up to 15
 // of level 0 with the level below, 385 MiB, and three merges of a table with the
-// eleven below it, of 4 MiB each. It never merges more than there is.
+// eleven below it, of 4 MiB each, or of 8 MiB in a ledger begun by a release that made
+// them as large. It never merges more than there is.
 const (
 	writeReserve = 64 << 20
-	mergeReserve = 576 << 20
+	mergeReserve = 672 << 20
 	// openReserve is what opening may need: the log's memory written out as tables.
 	openReserve = 3 * memTable
 )

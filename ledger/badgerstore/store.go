@@ -47,7 +47,7 @@ type Config struct {
 	Dir string
 	// Reserve is how many bytes of disk must be free for a Commit. Default: what
 	// Badger may need to write out memory and merge tables, which is 64 MiB and as
-	// much as the tables have, up to 640 MiB in all.
+	// much as the tables have, up to 736 MiB in all.
 	Reserve uint64
 	// Logger gets what goes wrong, and Badger's own messages at debug level.
 	// Default: none.
