@@ -33,7 +33,7 @@ type App struct {
 	// Reserve is how many bytes of the ledger's disk must be free, and an eighth
 	// more, for a command to be accepted and for settlement to go on. Default: what
 	// the ledger may write at once, 64 MiB and as much as its tables have, up to
-	// 640 MiB.
+	// 736 MiB.
 	Reserve int64 `json:"reserve,omitempty"`
 
 	// Ballast is how many bytes of that disk are kept in a file, to be given up on a

@@ -293,7 +293,7 @@ func TestCloseWaitsForIterations(t *testing.T) {
 func TestReserveGrowsWithTheTables(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for _, test := range []struct{ tables, want int64 }{{0, 64 << 20}, {10 << 20, 74 << 20}, {1 << 30, 640 << 20}} {
+	for _, test := range []struct{ tables, want int64 }{{0, 64 << 20}, {10 << 20, 74 << 20}, {1 << 30, 736 << 20}} {
 		path := filepath.Join(dir, "000001.sst")
 		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, test.tables)); err != nil {
 			t.Fatal(err)
