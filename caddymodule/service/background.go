@@ -19,10 +19,21 @@ const forBackground = 4
 func inBackground(work func() error) error {
 	moreProcessors(forBackground)
 	defer moreProcessors(-forBackground)
+	return onLowestThread(work)
+}
+
+// onLowestThread runs work on a thread that ends with it. The main thread never ends,
+// and its priority is what others see as that of the process.
+func onLowestThread(work func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		lowerPriority()
+		runtime.LockOSThread()
+		if onMainThread() { // held until the work is done on another one
+			defer runtime.UnlockOSThread()
+			done <- onLowestThread(work)
+			return
+		}
+		lowerPriority() // and never unlocked: the thread ends with the goroutine
 		done <- work()
 	}()
 	return <-done

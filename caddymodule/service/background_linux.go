@@ -10,3 +10,5 @@ const lowest = 19
 func lowerPriority() {
 	_ = syscall.Setpriority(syscall.PRIO_PROCESS, syscall.Gettid(), lowest)
 }
+
+func onMainThread() bool { return syscall.Gettid() == syscall.Getpid() }

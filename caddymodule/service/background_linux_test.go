@@ -43,6 +43,24 @@ func TestInBackground(t *testing.T) {
 	}
 }
 
+// TestMainThreadKeepsItsPriority: it does not end with the work, and no plain user may
+// raise its priority again.
+func TestMainThreadKeepsItsPriority(t *testing.T) {
+	for range 300 { // on whichever threads there are
+		if err := inBackground(func() error {
+			if onMainThread() {
+				t.Error("the work is on the main thread")
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if is, err := syscall.Getpriority(syscall.PRIO_PROCESS, syscall.Getpid()); err != nil || 20-is == lowest {
+		t.Errorf("the main thread has nice %d, %v", 20-is, err)
+	}
+}
+
 // niceness of the thread that the caller is on.
 func niceness(t testing.TB) int {
 	is, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
