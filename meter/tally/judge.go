@@ -40,8 +40,8 @@ func (r *recovery) judge() {
 // disk leaves a part; where zeros are written instead, so does a kill. But no slot
 // of a chunk is given out before the chunk is whole. So a slot in use behind the
 // last whole chunk, which the side file or that part knows, proves a longer file;
-// and so does a settled side file where there is no whole chunk, since Open maps
-// one before it writes there. What stays unknown is a cut that took nothing but
+// and so does a side file of this boot where there is no whole chunk, since Open
+// maps one before it writes there. What stays unknown is a cut that took nothing but
 // slots first given out after the last sync, back to where the chunk began.
 //
 // After a power loss such a size is no damage: it is not synced, as what is mapped
@@ -53,8 +53,14 @@ func (r *recovery) cut() bool {
 		return true
 	}
 	whole := (r.size - mapHeaderBytes) / chunkBytes * chunkSlots
-	longer := int64(r.inUse()) > whole || r.base >= 0 && whole == 0
+	longer := int64(r.inUse()) > whole || whole == 0 && slices.ContainsFunc(r.found[:], r.ofThisBoot)
 	return longer && !r.rebooted
+}
+
+// ofThisBoot says that no power loss came between the half and now.
+func (r *recovery) ofThisBoot(f found) bool {
+	boot := r.f.cfg.boot
+	return f.present && boot != "" && f.header.boot == boot
 }
 
 // inUse is the number of slots up to the last that is not empty.

@@ -177,6 +177,31 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
+// TestHeadersAreLeft: a side file without a batch is what a power loss leaves of a
+// tally that is being made, and damage where there was none.
+func TestHeadersAreLeft(t *testing.T) {
+	t.Parallel()
+	f, _ := damageable(t)
+	f.crash()
+	side := f.side.halves[f.side.active].file.Name()
+	for _, boot := range []string{"", "another"} {
+		path := copyFiles(t, filepath.Dir(f.path))
+		truncate(t, filepath.Join(filepath.Dir(path), filepath.Base(side)), sideHeaderBytes)
+		truncate(t, path, mapHeaderBytes)
+		_, rep := mustOpen(t, Config{boot: boot}, path)
+		if cut := boot == ""; rep.LowerBound() != cut || (rep.Faults != nil) != cut {
+			t.Errorf("boot %q: report %+v", boot, rep)
+		}
+	}
+}
+
+func truncate(t *testing.T, path string, size int64) {
+	t.Helper()
+	if err := os.Truncate(path, size); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestNotBlank: a lost mapped file is filled from a side file that knows slots.
 func TestNotBlank(t *testing.T) {
 	t.Parallel()
