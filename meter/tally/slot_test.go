@@ -104,3 +104,10 @@ func drawLine(t *rapid.T) account.Line {
 		Ref:       rapid.Uint32().Draw(t, "ref"),
 	}
 }
+
+// TestWarmAtTheEnd: where the disk is full no chunk follows the last one.
+func TestWarmAtTheEnd(t *testing.T) {
+	f := create(t, Config{SyncInterval: -1})
+	f.used.Store(f.slots.slots())
+	f.warm()
+}
