@@ -4,7 +4,7 @@ import "time"
 
 // pace is that of a settlement, which nobody waits for and which is to be over in time.
 // A call that finds every processor busy waits until what runs there rests, or is taken
-// off, also where it has the lowest priority. So a settlement works for a moment only,
+// off, also where it has a low priority. So a settlement works for a moment only,
 // and rests as long as it is ahead of its time. The zero value never rests.
 type pace struct {
 	rests  bool

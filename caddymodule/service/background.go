@@ -14,23 +14,22 @@ import (
 const forBackground = 4
 
 // inBackground runs long work beside the serving of calls, which are to notice nothing
-// of it: on an operating system's thread of the lowest priority, where there is such a
-// thing.
+// of it: on an operating system's thread of low priority, where there is such a thing.
 func inBackground(work func() error) error {
 	moreProcessors(forBackground)
 	defer moreProcessors(-forBackground)
-	return onLowestThread(work)
+	return onThreadOfItsOwn(work)
 }
 
-// onLowestThread runs work on a thread that ends with it. The main thread never ends,
+// onThreadOfItsOwn runs work on a thread that ends with it. The main thread never ends,
 // and its priority is what others see as that of the process.
-func onLowestThread(work func() error) error {
+func onThreadOfItsOwn(work func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
 		if onMainThread() { // held until the work is done on another one
 			defer runtime.UnlockOSThread()
-			done <- onLowestThread(work)
+			done <- onThreadOfItsOwn(work)
 			return
 		}
 		lowerPriority() // and never unlocked: the thread ends with the goroutine

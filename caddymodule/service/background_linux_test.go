@@ -10,7 +10,7 @@ import (
 	"github.com/tallygate/tallygate/meter"
 )
 
-// TestInBackground: the work has the lowest priority, and the scheduler processors
+// TestInBackground: the work has a low priority, and the scheduler processors
 // for it, and both end with it.
 func TestInBackground(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
@@ -19,8 +19,8 @@ func TestInBackground(t *testing.T) {
 		if n := runtime.GOMAXPROCS(0); n != before+forBackground {
 			t.Errorf("%d processors, want %d", n, before+forBackground)
 		}
-		if nice := niceness(t); nice != lowest {
-			t.Errorf("nice %d, want %d", nice, lowest)
+		if nice := niceness(t); nice != low {
+			t.Errorf("nice %d, want %d", nice, low)
 		}
 		return failed
 	})
@@ -37,7 +37,7 @@ func TestInBackground(t *testing.T) {
 			defer runtime.UnlockOSThread()
 			done <- niceness(t)
 		}()
-		if nice := <-done; nice != niceness(t) || nice > 10 {
+		if nice := <-done; nice != niceness(t) || nice >= low {
 			t.Fatalf("a thread has nice %d afterwards", nice)
 		}
 	}
@@ -56,7 +56,7 @@ func TestMainThreadKeepsItsPriority(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if is, err := syscall.Getpriority(syscall.PRIO_PROCESS, syscall.Getpid()); err != nil || 20-is == lowest {
+	if is, err := syscall.Getpriority(syscall.PRIO_PROCESS, syscall.Getpid()); err != nil || 20-is == low {
 		t.Errorf("the main thread has nice %d, %v", 20-is, err)
 	}
 }
