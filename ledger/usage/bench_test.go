@@ -63,9 +63,9 @@ func BenchmarkBlock(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	n, lines := uint32(0), []account.Count(nil)
+	n := uint32(0)
 	for b.Loop() {
-		if lines = f.AppendBlock(lines[:0], n%15_000); len(lines) == 0 {
+		if len(f.Block(n%15_000)) == 0 {
 			b.Fatal("empty block")
 		}
 		n++
