@@ -5,40 +5,75 @@ package tally
 import (
 	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/tallygate/tallygate/account"
 )
 
+// Page faults are those of the test's thread. The race detector's own memory costs some.
+
+const slotsOfAPage = 4096 / slotBytes
+
 // TestWarm: slots that are given out after a warming cost no page fault, which the first
-// one of a page does elsewhere. The race detector's own memory costs some.
+// one of a page does elsewhere.
 func TestWarm(t *testing.T) {
-	f := create(t, Config{Dir: t.TempDir(), SyncInterval: -1})
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	faults := func() int64 {
-		var u unix.Rusage
-		if err := unix.Getrusage(unix.RUSAGE_THREAD, &u); err != nil {
-			t.Fatal(err)
-		}
-		return u.Minflt + u.Majflt
-	}
-	give := func(n int) int64 { // slots, by how many faults
-		before := faults()
-		for range n {
-			if _, err := f.Slot(account.Line{Account: 7, Kind: account.PayPerUse}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return faults() - before
-	}
-	const perPage = 4096 / slotBytes
-	if give(4*perPage) < 3 {
-		t.Skip("on this file system writing to a page for the first time is no fault")
-	}
+	f := coldTally(t)
 	f.warm()
-	if n := give(warmBytes / slotBytes); n > 2 {
+	if n := faultsOf(t, f, warmBytes/slotBytes); n > 2 {
 		t.Errorf("%d faults in warmed pages", n)
 	}
+}
+
+// TestSyncsWarm: every sync is followed by a warming.
+func TestSyncsWarm(t *testing.T) {
+	coldTally(t)
+	f := create(t, Config{SyncInterval: time.Millisecond})
+	for page, n := 0, int64(-1); n != 0; page++ {
+		if page == chunkBytes/4096 {
+			t.Fatalf("%d faults in the last of %d pages", n, page)
+		}
+		for range 2 { // the second has begun after the first one's warming
+			before := f.synced.Load()
+			for f.synced.Load() == before {
+				runtime.Gosched()
+			}
+		}
+		n = faultsOf(t, f, slotsOfAPage)
+	}
+}
+
+// coldTally is a tally whose next slots nobody has made writable. The test stays on its
+// thread, and is skipped where that makes no difference.
+func coldTally(t *testing.T) *File {
+	t.Helper()
+	runtime.LockOSThread()
+	t.Cleanup(runtime.UnlockOSThread)
+	f := create(t, Config{SyncInterval: -1})
+	if faultsOf(t, f, 4*slotsOfAPage) < 3 {
+		t.Skip("on this file system writing to a page for the first time is no fault")
+	}
+	return f
+}
+
+// faultsOf is how many page faults it takes to give out so many slots.
+func faultsOf(t *testing.T, f *File, slots int) int64 {
+	t.Helper()
+	before := faults(t)
+	for range slots {
+		if _, err := f.Slot(account.Line{Account: 7, Kind: account.PayPerUse}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return faults(t) - before
+}
+
+func faults(t *testing.T) int64 {
+	t.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_THREAD, &u); err != nil {
+		t.Fatal(err)
+	}
+	return u.Minflt + u.Majflt
 }
