@@ -111,7 +111,8 @@ type Store interface {
 	// Those of an instance that is released, by the state of its block, a Store
 	// may forget.
 	Pictures(account, instance uint32) iter.Seq2[account.Image, error]
-	// Commit makes one step of the fold.
+	// Commit makes one step of the fold. When it has returned nil, a Store keeps
+	// nothing of the step's hours, whose memory is used again.
 	Commit(Step) error
 	// Err returns why nothing is served any more, or nil: ErrDamaged,
 	// ErrUnknownOutcome or ErrClosed. It may change from nil at any time.
