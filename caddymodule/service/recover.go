@@ -97,7 +97,7 @@ func (s *Service) resumeTallies() (err error) {
 			err = errors.Join(err, f.Close())
 		}
 	}()
-	alive, covered := s.lastAlive(), false
+	last := s.usedLast()
 	for _, path := range paths {
 		f, report, err := tally.Open(tally.Config{SyncInterval: s.config.SyncInterval, MakeRoom: s.guard.makeRoom, OnSyncError: s.meter.SyncFailed}, path)
 		if errors.Is(err, syscall.ENOSPC) && tally.Blank(path) { // it was being made when the disk became full
@@ -109,13 +109,12 @@ func (s *Service) resumeTallies() (err error) {
 		if err != nil {
 			return fmt.Errorf("counters of an earlier run: %w", err)
 		}
-		h := f.Header()
-		covered = covered || h.Start <= alive && alive < h.Start+h.Length
-		settled := h.Start < s.engine.SettledUntil()
+		settled := f.Header().Start < s.engine.SettledUntil()
 		if !settled { // else nothing of it is missed
 			s.complain(path, f, report)
+			last.meet(f.Header())
 		}
-		if settled || empty(f) || s.ahead(f) {
+		if settled || s.ahead(f) || empty(f) && !last.within(f.Header()) {
 			failpoint.Hit("recover/settled-tally")
 			if err := errors.Join(f.Close(), f.Remove()); err != nil {
 				return err
@@ -124,10 +123,7 @@ func (s *Service) resumeTallies() (err error) {
 		}
 		open = append(open, f)
 	}
-	if alive != 0 && alive >= s.engine.SettledUntil() && !covered {
-		s.log.Error("there are no counters of the period in which the ledger was used last: unless it was restored from a backup, calls that were counted are lost",
-			"period", time.Unix(alive, 0).UTC().Format(time.RFC3339))
-	}
+	last.complain(s.log)
 	for len(open) > 0 {
 		end := int64(math.MaxInt64 / int64(time.Second))
 		if len(open) > 1 {
@@ -138,21 +134,6 @@ func (s *Service) resumeTallies() (err error) {
 		open = open[1:]
 	}
 	return nil
-}
-
-// lastAlive is when an earlier run used the ledger last, as far as clock and journal
-// know (Unix seconds), 0 where there was none.
-func (s *Service) lastAlive() int64 {
-	if s.wall == nil {
-		if now := s.clock.Now().Event / int64(time.Second); now > s.engine.Meta().Created {
-			return now
-		}
-		return 0
-	}
-	if s.wall.lastKnown.IsZero() {
-		return 0
-	}
-	return s.wall.lastKnown.Unix()
 }
 
 // damagesTold is how many damaged counters of a file the log names.
