@@ -13,9 +13,9 @@ type pace struct {
 }
 
 const (
-	// blockTime is what a block may take: a million accounts 4.2 s, beside the half
-	// second that sealing their counts takes.
-	blockTime = 268 * time.Microsecond
+	// blockTime is what a block may take: a million accounts 3.9 s, beside the half
+	// second to a second that sealing their counts takes.
+	blockTime = 250 * time.Microsecond
 	// workAtOnce is how long it works between two rests, where it can stop.
 	workAtOnce = 200 * time.Microsecond
 	restMax    = time.Millisecond

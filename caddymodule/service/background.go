@@ -16,8 +16,8 @@ const forBackground = 4
 // inBackground runs long work beside the serving of calls, which are to notice nothing
 // of it: on an operating system's thread of low priority, where there is such a thing.
 func inBackground(work func() error) error {
-	moreProcessors(forBackground)
-	defer moreProcessors(-forBackground)
+	beginBackground()
+	defer endBackground()
 	return onThreadOfItsOwn(work)
 }
 
@@ -38,11 +38,26 @@ func onThreadOfItsOwn(work func() error) error {
 	return <-done
 }
 
-var processorsLock sync.Mutex
+// inBackgroundNow counts the works. The second of two, as a settlement that an operator
+// asks for beside that of the loop, waits for the first: with processors of its own,
+// collections of garbage would only have more threads to stop, and run on.
+var (
+	backgroundLock  sync.Mutex
+	inBackgroundNow int
+)
 
-// moreProcessors changes how many Go's scheduler has.
-func moreProcessors(by int) {
-	processorsLock.Lock()
-	defer processorsLock.Unlock()
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + by)
+func beginBackground() {
+	backgroundLock.Lock()
+	defer backgroundLock.Unlock()
+	if inBackgroundNow++; inBackgroundNow == 1 {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + forBackground)
+	}
+}
+
+func endBackground() {
+	backgroundLock.Lock()
+	defer backgroundLock.Unlock()
+	if inBackgroundNow--; inBackgroundNow == 0 {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) - forBackground)
+	}
 }

@@ -44,6 +44,22 @@ func TestInBackground(t *testing.T) {
 	}
 }
 
+// TestNoMoreProcessorsForTwo: a work that waits for another has no use for more.
+func TestNoMoreProcessorsForTwo(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	err := inBackground(func() error {
+		return inBackground(func() error {
+			if n := runtime.GOMAXPROCS(0); n != before+forBackground {
+				t.Errorf("%d processors, want %d", n, before+forBackground)
+			}
+			return nil
+		})
+	})
+	if n := runtime.GOMAXPROCS(0); err != nil || n != before {
+		t.Errorf("%d processors afterwards, want %d; %v", n, before, err)
+	}
+}
+
 // TestMainThreadKeepsItsPriority: it does not end with the work, and no plain user may
 // raise its priority again.
 func TestMainThreadKeepsItsPriority(t *testing.T) {
