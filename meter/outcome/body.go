@@ -2,6 +2,7 @@ package outcome
 
 import (
 	"bytes"
+	"strings"
 	"unsafe"
 
 	"github.com/tallygate/tallygate/account"
@@ -42,42 +43,62 @@ func (r *Rule) ofText(text []byte, whole bool) (account.Kind, bool) {
 		text, whole = text[:r.Prefix], false
 	}
 	text = bytes.TrimPrefix(text, byteOrderMark)
-	if whole && !gjson.ValidBytes(text) || !whole && !beginsJSON(text) {
-		return account.FailedNotJSON, whole
-	}
-	if !r.membersPass(text, whole) {
-		return account.FailedBody, whole
-	}
-	return 0, whole
-}
-
-// beginsJSON reports whether more bytes could make this a JSON text.
-func beginsJSON(text []byte) bool {
-	text = bytes.TrimLeft(text, " \t\r\n")
-	return len(text) == 0 || bytes.IndexByte([]byte(`{["-0123456789tfn`), text[0]) >= 0
-}
-
-// membersPass goes through the members of the outermost object, all of them:
-// where a name is there twice, one failure is enough.
-func (r *Rule) membersPass(text []byte, whole bool) bool {
 	// The string does not outlive this call, so it may share the bytes.
-	object := gjson.Parse(unsafe.String(unsafe.SliceData(text), len(text)))
+	shared := unsafe.String(unsafe.SliceData(text), len(text))
+	if whole {
+		return r.ofWhole(shared), true
+	}
+	return r.ofBeginning(shared), false
+}
+
+// ofWhole judges a text by the members of its outermost object, all of them:
+// where a name is there twice, one failure is enough.
+func (r *Rule) ofWhole(text string) account.Kind {
 	passed, seen := true, uint64(0)
-	if object.IsObject() {
+	valid := eachMember(text, func(name, value string) {
+		for i := range r.Members {
+			if m := &r.Members[i]; m.Name == name {
+				seen |= 1 << i
+				passed = passed && m.accepts(gjson.Parse(value))
+			}
+		}
+	})
+	for i := range r.Members {
+		passed = passed && (seen&(1<<i) != 0 || r.Members[i].mayLack())
+	}
+	switch {
+	case !valid:
+		return account.FailedNotJSON
+	case !passed:
+		return account.FailedBody
+	}
+	return 0
+}
+
+// ofBeginning judges by the members that can be seen. One that cannot may yet
+// follow.
+func (r *Rule) ofBeginning(text string) account.Kind {
+	if !beginsJSON(text) {
+		return account.FailedNotJSON
+	}
+	passed := true
+	if object := gjson.Parse(text); object.IsObject() {
 		object.ForEach(func(name, value gjson.Result) bool {
 			for i := range r.Members {
-				if m := &r.Members[i]; m.Name == name.Str {
-					seen |= 1 << i
-					passed = passed && m.accepts(value)
-				}
+				m := &r.Members[i]
+				passed = passed && (m.Name != name.Str || m.accepts(value))
 			}
 			return passed
 		})
 	}
-	for i := range r.Members {
-		if whole && seen&(1<<i) == 0 && !r.Members[i].mayLack() {
-			return false
-		}
+	if !passed {
+		return account.FailedBody
 	}
-	return passed
+	return 0
+}
+
+// beginsJSON reports whether more bytes could make this a JSON text.
+func beginsJSON(text string) bool {
+	text = strings.TrimLeft(text, " \t\r\n")
+	return text == "" || strings.IndexByte(`{["-0123456789tfn`, text[0]) >= 0
 }
