@@ -24,16 +24,27 @@ func Normal(u *url.URL) (string, bool) {
 	}
 	plain := true
 	for i := 0; i < len(p); i++ {
+		if !special[p[i]] {
+			continue
+		}
 		switch c := p[i]; {
-		case c < ' ', c == 0x7f, c == '%', c == '\\', c == ';':
-			return "", false
 		case c >= utf8.RuneSelf:
 			plain = false
-		case c == '/' && !goodSegment(p[i+1:]):
+		case c != '/' || !goodSegment(p[i+1:]):
 			return "", false
 		}
 	}
 	return p, plain || utf8.ValidString(p)
+}
+
+// special are the bytes that are not simply part of a segment.
+var special = makeSpecial()
+
+func makeSpecial() (set [256]bool) {
+	for c := range set {
+		set[c] = c < ' ' || c >= 0x7f || strings.IndexByte(`/%\;`, byte(c)) >= 0
+	}
+	return set
 }
 
 // goodSegment judges the segment that begins after a slash. Only the last one

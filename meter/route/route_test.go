@@ -22,6 +22,7 @@ var example = []Pattern{
 	{Method: "POST", Path: "/rpc", Action: "x"},                 // 10
 	{Method: "POST", Path: "/v2/image/{project_id}/add"},        // 11
 	{Method: "DELETE", Path: "/v2/images", Action: "a b"},       // 12
+	{Method: "GET", Path: "/v2/{project_id}/add"},               // 13
 }
 
 func exampleTable(t testing.TB) *Table {
@@ -46,7 +47,8 @@ func TestMatch(t *testing.T) {
 		{"POST", "/v2/image/add", "", 1},
 		{"POST", "/v2/image/x/add", "", 11},
 		{"POST", "/v2/image/image/tagging", "", 0}, // the literal branch leads nowhere
-		{"GET", "/v2/image/add", "", -1},
+		{"GET", "/v2/image/add", "", 13},           // nor does the literal path
+		{"PUT", "/v2/image/add", "", -1},
 		{"POST", "/V2/image/add", "", -1},
 		{"POST", "/v2/image/add/", "", -1},
 		{"POST", "/v2/image", "", -1},
@@ -88,6 +90,72 @@ func TestMatch(t *testing.T) {
 			t.Errorf("%s %s ?%s: %d, want %d", c.method, c.path, c.query, got, c.want)
 		}
 	}
+}
+
+// specificity tells apart how patterns of different paths match one path: a letter
+// a segment, in the order of precedence; "" = the pattern's does not match.
+func specificity(pattern, path string) string {
+	wanted, segments := strings.Split(pattern[1:], "/"), strings.Split(path[1:], "/")
+	var b strings.Builder
+	for i, w := range wanted {
+		if w == "*" && i < len(segments) && segments[len(segments)-1] != "" {
+			return b.String() + "c"
+		}
+		switch {
+		case i == len(segments), w == "*":
+			return ""
+		case w == segments[i]:
+			b.WriteByte('a')
+		case isParameter(w) && segments[i] != "":
+			b.WriteByte('b')
+		default:
+			return ""
+		}
+	}
+	if len(wanted) < len(segments) {
+		return ""
+	}
+	return b.String()
+}
+
+// What matches is the first in the order of precedence, however it is found.
+func TestMatchIsTheMostSpecific(t *testing.T) {
+	t.Parallel()
+	segments := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "{x}"}), 0, 4)
+	last := rapid.SampledFrom([]string{"a", "{x}", "*", ""})
+	pattern := rapid.Custom(func(t *rapid.T) Pattern {
+		return Pattern{
+			Method: rapid.SampledFrom([]string{"GET", "POST", "*"}).Draw(t, "method"),
+			Path:   "/" + strings.Join(append(segments.Draw(t, "segments"), last.Draw(t, "last")), "/"),
+			Action: rapid.SampledFrom([]string{"", "X", "Y"}).Draw(t, "action"),
+		}
+	})
+	asked := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c", "*", "ab"}), 0, 4)
+	end := rapid.SampledFrom([]string{"a", "c", "*", ""})
+	rapid.Check(t, func(t *rapid.T) {
+		var table Table
+		rules := make(map[string][]rule) // by path
+		for i, p := range rapid.SliceOfN(pattern, 1, 12).Draw(t, "patterns") {
+			if table.Add(p, i) == nil {
+				rules[p.Path] = append(rules[p.Path], rule{p, i})
+			}
+		}
+		path := "/" + strings.Join(append(asked.Draw(t, "asked"), end.Draw(t, "end")), "/")
+		m := match{
+			method: rapid.SampledFrom([]string{"GET", "HEAD", "POST"}).Draw(t, "asked method"),
+			query:  rapid.SampledFrom([]string{"", "Action=X", "Action=Y&Action=X"}).Draw(t, "query"),
+		}
+		want, best := -1, ""
+		for p, rules := range rules {
+			s := specificity(p, path)
+			if r := m.choose(rules); s != "" && r != nil && (best == "" || s < best) {
+				want, best = r.target, s
+			}
+		}
+		if got, ok := table.Match(m.method, path, m.query); ok != (want >= 0) || ok && got != want {
+			t.Fatalf("%s %s ?%s: %d %v, want %d of %v", m.method, path, m.query, got, ok, want, rules)
+		}
+	})
 }
 
 func TestMatchDoesNotAllocate(t *testing.T) {

@@ -16,15 +16,16 @@ import (
 	"strings"
 )
 
-// Table matches requests against patterns. It is a tree by segment. Fill it
+// Table matches requests against patterns. It is a tree by segment, as far as
+// patterns have parameters: what is literal to its end is one look-up. Fill it
 // first; afterwards it may be used by many at once. Matching does not allocate.
 type Table struct{ root node }
 
 type node struct {
-	literal   map[string]*node
+	ends      map[string][]rule // patterns that are literal from here on, by the rest of their path
+	literal   map[string]*node  // by the next segment, where a parameter or * is still to come
 	parameter *node
-	here      []rule // patterns that end at this segment
-	below     []rule // patterns that end in * at this level
+	below     []rule // patterns of which only /* is left
 }
 
 // rule is the part of a pattern that is not its path.
@@ -38,26 +39,37 @@ func (t *Table) Add(p Pattern, target int) error {
 	if err := p.Check(); err != nil {
 		return err
 	}
-	n := &t.root
-	list := &n.here
-	rest := p.Path[1:]
-	for more := p.Path != "/"; more; {
+	n, rest := &t.root, p.Path
+	for rest != everything && strings.ContainsAny(rest, "*{") {
 		var segment string
-		segment, rest, more = strings.Cut(rest, "/")
-		if segment == "*" {
-			list = &n.below
-			break
-		}
+		segment, rest = cut(rest)
 		n = n.child(segment)
-		list = &n.here
 	}
-	for _, r := range *list {
+	rules := n.ends[rest]
+	if rest == everything {
+		rules = n.below
+	}
+	for _, r := range rules {
 		if r.Method == p.Method && r.Action == p.Action {
 			return fmt.Errorf("%s is there twice: remove one, or tell them apart by method or action", p)
 		}
 	}
-	*list = append(*list, rule{p, target})
+	n.put(rest, append(rules, rule{p, target}))
 	return nil
+}
+
+// everything is the rest of a pattern that takes all that is below it.
+const everything = "/*"
+
+func (n *node) put(rest string, rules []rule) {
+	if rest == everything {
+		n.below = rules
+		return
+	}
+	if n.ends == nil {
+		n.ends = make(map[string][]rule)
+	}
+	n.ends[rest] = rules
 }
 
 // child returns the node of a segment, made at its first use.
@@ -77,15 +89,24 @@ func (n *node) child(segment string) *node {
 	return n.literal[segment]
 }
 
+// cut takes the first segment off a path. What is left is empty, or begins with
+// a slash, too.
+func cut(path string) (segment, rest string) {
+	path = path[1:]
+	if i := strings.IndexByte(path, '/'); i >= 0 {
+		return path[:i], path[i:]
+	}
+	return path, ""
+}
+
 // Match returns the target of the most specific pattern for a normal path and a
 // raw query.
 func (t *Table) Match(method, path, query string) (target int, ok bool) {
 	m := match{method: method, query: query}
-	if path == "/" {
-		r := m.choose(t.root.here)
-		return m.result(r)
+	if r := m.walk(&t.root, path); r != nil {
+		return r.target, true
 	}
-	return m.result(m.walk(&t.root, path[1:]))
+	return 0, false
 }
 
 // match is one look-up.
@@ -93,37 +114,31 @@ type match struct {
 	method, query string
 }
 
-func (m *match) result(r *rule) (int, bool) {
-	if r == nil {
-		return 0, false
+// walk follows the rest of a path from a node, most specific branch first.
+func (m *match) walk(n *node, path string) *rule {
+	if rules := n.ends[path]; len(rules) > 0 {
+		if r := m.choose(rules); r != nil {
+			return r
+		}
 	}
-	return r.target, true
-}
-
-// walk follows the segments of rest from a node, most specific branch first.
-func (m *match) walk(n *node, rest string) *rule {
-	segment, tail, more := strings.Cut(rest, "/")
+	if path == "" {
+		return nil
+	}
+	segment, rest := cut(path)
 	if next := n.literal[segment]; next != nil {
-		if r := m.step(next, tail, more); r != nil {
+		if r := m.walk(next, rest); r != nil {
 			return r
 		}
 	}
 	if n.parameter != nil && segment != "" {
-		if r := m.step(n.parameter, tail, more); r != nil {
+		if r := m.walk(n.parameter, rest); r != nil {
 			return r
 		}
 	}
-	if len(n.below) > 0 && rest != "" && rest[len(rest)-1] != '/' {
+	if len(n.below) > 0 && path[len(path)-1] != '/' {
 		return m.choose(n.below)
 	}
 	return nil
-}
-
-func (m *match) step(n *node, tail string, more bool) *rule {
-	if more {
-		return m.walk(n, tail)
-	}
-	return m.choose(n.here)
 }
 
 // choose picks the rule for the method and, where rules ask for one, the action.
