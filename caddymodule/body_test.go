@@ -143,8 +143,8 @@ func TestUpstreamIsAskedForReadableBodies(t *testing.T) {
 		asked <- r.Header
 		io.WriteString(w, "{}")
 	})
-	s.do(t, "POST", "/v2/p/image/tagging", "", "Accept-Encoding", "gzip, deflate, br, zstd", "Range", "bytes=0-1")
-	if h := <-asked; h.Get("Accept-Encoding") != "gzip, deflate, zstd" || h.Get("Range") != "" {
+	s.do(t, "POST", "/v2/p/image/tagging", "", "Accept-Encoding", "gzip, deflate, br, zstd", "Range", "bytes=0-1", "If-Range", `"x"`)
+	if h := <-asked; h.Get("Accept-Encoding") != "gzip, deflate, zstd" || h.Get("Range") != "" || h.Get("If-Range") != "" {
 		t.Error(h)
 	}
 	s.do(t, "GET", "/plain/x", "", "Accept-Encoding", "br", "Range", "bytes=0-1")

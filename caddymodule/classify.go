@@ -9,20 +9,19 @@ import (
 	"github.com/tallygate/tallygate/meter/route"
 )
 
-// classify finds the operation of a request as the client sent it, whatever
-// earlier handlers made of it, and gives the path its one encoding unless one
-// of them rewrote it.
-func (h *Handler) classify(r *http.Request) *operation {
-	method, url := original(r)
-	path, normal := route.Normal(url)
+// classify finds the operation of a request as the client sent it, by method and
+// URL, whatever earlier handlers made of it, and gives the path its one encoding
+// unless one of them rewrote it.
+func (h *Handler) classify(r *http.Request, method string, sent *url.URL) *operation {
+	path, normal := route.Normal(sent)
 	if !normal {
 		return &h.plan.unknown
 	}
-	target, ok := h.plan.routes.Match(method, path, url.RawQuery)
+	target, ok := h.plan.routes.Match(method, path, sent.RawQuery)
 	if !ok {
 		return &h.plan.unknown
 	}
-	if r.URL.Path == url.Path && r.URL.RawPath == url.RawPath {
+	if r.URL.Path == sent.Path && r.URL.RawPath == sent.RawPath {
 		route.Forward(r.URL)
 	}
 	if target == unmeteredTarget {
@@ -41,9 +40,11 @@ func keepToHTTP(h http.Header) {
 	}
 }
 
-// original returns method and URL as the client sent them.
+// original returns method and URL as the client sent them. It switches on the
+// type of what Caddy keeps, as an assertion with ok copies the struct once more.
 func original(r *http.Request) (string, *url.URL) {
-	if o, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+	switch o := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(type) {
+	case http.Request:
 		return o.Method, o.URL
 	}
 	return r.Method, r.URL

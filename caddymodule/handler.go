@@ -72,20 +72,23 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 
 // ServeHTTP takes a call through its life.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if isMetered(r) {
+	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	if vars[meteredVar] != nil {
 		return next.ServeHTTP(w, r)
 	}
 	if !h.host.inForce() {
 		return h.refuse(w, r, nil, &h.plan.unknown, meter.Verdict{Reason: account.MeteringUnavailable})
 	}
 	keepToHTTP(r.Header)
-	op := h.classify(r)
+	method, sent := original(r)
+	op := h.classify(r, method, sent)
 	if op == &h.plan.unmetered {
 		h.hideKeys(r)
 		return next.ServeHTTP(w, r)
 	}
 	b := h.bind()
-	a, err := h.admit(b, op, r)
+	var a admission
+	err := h.admit(b, op, r, &a)
 	defer a.body.free()
 	if err != nil {
 		h.hideKeys(r)
@@ -95,26 +98,28 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return h.refuse(w, r, b, op, a.verdict)
 	}
 	h.hideKeys(r)
-	markMetered(r)
+	if vars != nil { // in a server of Caddy's
+		vars[meteredVar] = true
+	}
 	if a.verdict.Reason != 0 { // observed: forwarded, and not counted
 		return next.ServeHTTP(w, r)
 	}
-	return h.watch(w, r, b.meter, op, a).run(next)
+	return h.watch(w, r, method, b.meter, op, &a).run(next)
 }
 
-// admission is what the meter said of a call.
+// admission is what the meter said of a call. It is large: pass it by address.
 type admission struct {
 	hold    meter.Hold
 	verdict meter.Verdict
 	body    *body // nil where nothing is looked for in it
 }
 
-// admit asks the meter whether the call may run. An error says that the request
-// could not be read.
-func (h *Handler) admit(b *binding, op *operation, r *http.Request) (a admission, err error) {
+// admit asks the meter whether the call may run, and fills in what it said. An
+// error says that the request could not be read.
+func (h *Handler) admit(b *binding, op *operation, r *http.Request, a *admission) error {
 	if b == nil {
 		a.verdict = meter.Verdict{Reason: account.MeteringUnavailable, Observed: h.observe}
-		return a, nil
+		return nil
 	}
 	key, known := h.identify(b.meter, r)
 	call := meter.Call{Key: key, Operation: b.number(op), Observe: h.observe}
@@ -122,29 +127,26 @@ func (h *Handler) admit(b *binding, op *operation, r *http.Request) (a admission
 	switch {
 	case !known:
 		a.verdict = b.meter.Refuse(call, account.Unauthenticated)
-		return a, nil
+		return nil
 	case op == &h.plan.unknown:
 		a.verdict = b.meter.Refuse(call, account.UnknownOperation)
-		return a, nil
+		return nil
 	case op.naming.reads():
-		return op.naming.admit(b.meter, r, call)
+		return op.naming.admit(b.meter, r, call, a)
 	case op.naming != nil:
 		call.Instance, clear = op.naming.instance.in(r)
 	}
 	if !clear {
 		a.verdict = b.meter.Refuse(call, account.WrongInstance)
-		return a, nil
+		return nil
 	}
 	a.hold, a.verdict = b.meter.Admit(call)
-	return a, nil
+	return nil
 }
 
 // meteredVar marks a request that a meter has taken, so that another meter in
 // its way does not count it again.
 const meteredVar = "tallygate.metered"
-
-func isMetered(r *http.Request) bool { return caddyhttp.GetVar(r.Context(), meteredVar) != nil }
-func markMetered(r *http.Request)    { caddyhttp.SetVar(r.Context(), meteredVar, true) }
 
 var (
 	_ caddy.Provisioner           = (*Handler)(nil)

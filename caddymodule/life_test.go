@@ -37,6 +37,14 @@ func TestHeadIsCounted(t *testing.T) {
 	s.expect(t, alice, counted)
 }
 
+// The method is the client's, too, whatever an earlier handler makes of it: it
+// tells the operation, and that there is no body to judge.
+func TestMethodIsAsSent(t *testing.T) {
+	s := serve(t, standardMeter, "method PUT\nreverse_proxy "+newUpstream(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "no JSON") }))
+	s.do(t, "HEAD", "/files/x", "")
+	s.expect(t, alice, counted)
+}
+
 func TestBodilessStatusIsCounted(t *testing.T) {
 	s := serveTo(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204) })
 	s.do(t, "POST", "/v2/p/image/tagging", "") // and no member is asked for

@@ -149,7 +149,7 @@ func (n *naming) reads() bool {
 // admit asks the meter about a call whose request has to be read to know what it
 // is for. The body is held back until the instance is known, and where an image
 // changes, until its call may go. See admission for the error.
-func (n *naming) admit(m *meter.Meter, r *http.Request, call meter.Call) (a admission, err error) {
+func (n *naming) admit(m *meter.Meter, r *http.Request, call meter.Call, a *admission) (err error) {
 	call.Images = n.images && m.KeepsImages(call.Operation)
 	s, clear := n.open(r, call.Images)
 	if s.body != nil {
@@ -163,19 +163,19 @@ func (n *naming) admit(m *meter.Meter, r *http.Request, call meter.Call) (a admi
 	case errors.Is(err, errCrowded):
 		a.verdict, err = m.Refuse(call, account.MeteringUnavailable), nil
 	case err != nil:
-		return a, err
+		return err
 	case !clear:
 		a.verdict = m.Refuse(call, account.WrongInstance)
 	default:
 		a.hold, a.verdict = m.Admit(call)
 	}
 	if a.verdict.Reason == 0 && a.hold.HasImage() {
-		err = s.ready(m, r, &a)
+		err = s.ready(m, r, a)
 	}
 	if err != nil || a.verdict.Reason != 0 {
 		s.body.letGo()
 	}
-	return a, err
+	return err
 }
 
 // ready brings a call that changes an image to where it may be forwarded.

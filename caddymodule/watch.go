@@ -36,9 +36,9 @@ type watch struct {
 	writeFailed bool
 }
 
-// watch wraps the response of a call that was admitted.
-func (h *Handler) watch(w http.ResponseWriter, r *http.Request, m *meter.Meter, op *operation, a admission) *watch {
-	method, _ := original(r)
+// watch wraps the response of a call that was admitted. The method is as the
+// client sent it.
+func (h *Handler) watch(w http.ResponseWriter, r *http.Request, method string, m *meter.Meter, op *operation, a *admission) *watch {
 	c := &watch{
 		ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
 		request:               r,
@@ -145,7 +145,10 @@ func (w *watch) look(p []byte) {
 // complete settles a call whose response the upstream sent to its end; last is
 // what the tap has not seen.
 func (w *watch) complete(last []byte) {
-	why := w.rule.OfTrailers(w.Header())
+	why := account.Kind(0)
+	if len(w.rule.Trailers) > 0 {
+		why = w.rule.OfTrailers(w.Header())
+	}
 	if why == 0 && w.tap.open {
 		var whole bool
 		if why, whole = w.tap.judge(w.rule, w.encoding(), last, true); why == 0 && !whole {

@@ -25,7 +25,7 @@ func watched(t *testing.T, protoMajor int, rule outcome.Rule, next func(w http.R
 	hold, verdict := g.meter.Admit(meter.Call{Key: key, Operation: 1})
 	r := httptest.NewRequest("POST", "/", nil).WithContext(context.Background())
 	r.ProtoMajor = protoMajor
-	w := new(Handler).watch(httptest.NewRecorder(), r, g.meter, &operation{rule: &rule}, admission{hold: hold, verdict: verdict})
+	w := new(Handler).watch(httptest.NewRecorder(), r, r.Method, g.meter, &operation{rule: &rule}, &admission{hold: hold, verdict: verdict})
 	if err := w.run(caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
 		next(w, g)
 		return nil
