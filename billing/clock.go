@@ -123,6 +123,26 @@ func LastKnown(j *journal.Journal, mark ClockMark, settled int64) (int64, error)
 	return last, nil
 }
 
+// LastUsed is the latest event time (Unix nanoseconds) at which a gateway served, as
+// far as a mark and the journal's records since then know. What a start alone brings
+// says nothing of it: a start may fail before there are counters.
+func LastUsed(j *journal.Journal, mark ClockMark) (int64, error) {
+	used := mark.Event
+	for rec, err := range j.Read(mark.Input + 1) {
+		if err != nil {
+			return 0, fmt.Errorf("reading the journal: %w", err)
+		}
+		switch rec.Kind {
+		case inputLedger, inputOperations, inputPriceBook, inputPolicy, inputStart:
+		case inputClock:
+			used = rec.At
+		default:
+			used = max(used, rec.At)
+		}
+	}
+	return used, nil
+}
+
 // ReleasesFrom is the instant before which nothing is released (Unix seconds), a
 // day after the latest start or accepted jump (D23).
 func (e *Engine) ReleasesFrom() int64 { return floorOf(e.Meta().Started, false) }

@@ -239,6 +239,31 @@ func TestLastKnown(t *testing.T) {
 	}
 }
 
+// TestLastUsed: a start, and the book that it brings, are no use of the ledger.
+func TestLastUsed(t *testing.T) {
+	r, ids := withThreeBlocks(t, november)
+	mark := r.ClockMark()
+	is := func(what string, want int64) {
+		t.Helper()
+		if got, err := LastUsed(r.log, mark); err != nil || got != want {
+			t.Errorf("%s: %s, want %s; %v", what, time.Unix(0, got).UTC(), time.Unix(0, want).UTC(), err)
+		}
+	}
+	used := r.now
+	is("nothing since", used)
+	r.now += 60e9
+	r.close(t)
+	r.open(t)
+	if r.log.Head().Seq == mark.Input {
+		t.Fatal("a start is not in the journal")
+	}
+	is("a start", used)
+	r.must(t, ids[0], &account.TopUp{Amount: "1.00", Reference: "r"})
+	is("a command", r.now)
+	r.accept(t, november.Unix()-day)
+	is("a jump back", r.now)
+}
+
 // TestTheFoldOfAJump is from its record alone.
 func TestTheFoldOfAJump(t *testing.T) {
 	r, _ := withThreeBlocks(t, november)

@@ -21,6 +21,7 @@ type wallClock struct {
 	*meter.WallClock
 	log       *slog.Logger
 	lastKnown time.Time // at the start; zero in a new ledger
+	lastUsed  int64     // the same by an earlier run that served, Unix nanoseconds; 0 = unknown
 
 	doubted atomic.Bool
 	mu      sync.Mutex
@@ -67,7 +68,8 @@ func (s *Service) openClock() error {
 	return nil
 }
 
-// lastKnown is the latest event time that mark and journal know, 0 in a new ledger.
+// lastKnown is the latest event time that mark and journal know, 0 in a new ledger. It
+// notes when the ledger was used last, of which without a mark no more is known.
 func (s *Service) lastKnown() (int64, error) {
 	meta, err := s.store.Meta()
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
@@ -86,7 +88,11 @@ func (s *Service) lastKnown() (int64, error) {
 		s.log.Warn("the file that says where the clock stood cannot be used: the newest record of the journal and what is settled tell it",
 			"file", s.wall.path, "error", err)
 	}
-	return billing.LastKnown(s.journal, mark, meta.Settled)
+	last, err := billing.LastKnown(s.journal, mark, meta.Settled)
+	if s.wall.lastUsed = last; err == nil && mark != (billing.ClockMark{}) {
+		s.wall.lastUsed, err = billing.LastUsed(s.journal, mark)
+	}
+	return last, err
 }
 
 // followWall follows the wall clock, and reports whether it is doubted. The log

@@ -114,7 +114,7 @@ func (s *Service) resumeTallies() (err error) {
 			s.complain(path, f, report)
 			last.meet(f.Header())
 		}
-		if settled || s.ahead(f) || empty(f) && !last.within(f.Header()) {
+		if settled || s.ahead(f) || empty(f) && !last.keeps(f.Header()) {
 			failpoint.Hit("recover/settled-tally")
 			if err := errors.Join(f.Close(), f.Remove()); err != nil {
 				return err

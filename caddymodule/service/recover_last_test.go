@@ -25,11 +25,12 @@ func TestUsedLast(t *testing.T) {
 		{"of its first second", 7200, []tally.Header{hour(7200)}, ""},
 		{"gone", 7300, nil, "ERROR"},
 		{"only those of the next hour, made ahead", 7300, []tally.Header{hour(10800)}, "ERROR"},
-		{"not begun", 7200, []tally.Header{hour(3600)}, "WARN"},
+		{"of the hour before, and the next had just begun", 7200 + beginsWithin - 1, []tally.Header{hour(3600)}, "WARN"},
+		{"of the hour before alone", 7200 + beginsWithin, []tally.Header{hour(3600)}, "ERROR"},
 		{"a ledger that nobody used", 0, nil, ""},
 	} {
 		var log strings.Builder
-		last := usedLast{at: test.at}
+		last := usedLast{at: test.at, leeway: beginsWithin}
 		for _, h := range test.there {
 			last.meet(h)
 		}
@@ -37,6 +38,34 @@ func TestUsedLast(t *testing.T) {
 		if test.level == "" && log.Len() > 0 || !strings.Contains(log.String(), test.level) {
 			t.Errorf("%s: want level %q, it says %q", test.name, test.level, log.String())
 		}
+	}
+}
+
+// TestFailedStartsLoseNothing: a start that fails, however late, leaves no folder that
+// lacks something.
+func TestFailedStartsLoseNothing(t *testing.T) {
+	c, shift, log := onWall(t)
+	c.FlushInterval = time.Hour
+	s := open(t, c)
+	customer(t, s, "acme", "2.00")
+	until(t, "the clock's mark is there", func() bool { _, err := readMark(s.wall.path); return err == nil })
+	shut(t, s)
+	shift(48 * time.Hour)
+	bad := filepath.Join(c.Dir, "tally", "20991231T000000Z.tally")
+	if err := os.WriteFile(bad, []byte("no tally"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := Open(c); err == nil {
+			t.Fatal("opened")
+		}
+	}
+	if err := os.Remove(bad); err != nil {
+		t.Fatal(err)
+	}
+	open(t, c)
+	if log.count("no counters of the period") != 0 {
+		t.Error("nothing was counted, and the log misses counters")
 	}
 }
 

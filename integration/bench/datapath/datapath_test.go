@@ -46,7 +46,7 @@ func TestPlan(t *testing.T) {
 		for _, name := range []string{"cpu_ratio_metered_vs_bare", "cpu_ratio_shipped_vs_default_caddy",
 			"cpu_ratio_shipped_vs_tuned_caddy", "cpu_ratio_bare_vs_bare", "throughput_ratio_metered_vs_bare",
 			"throughput_ratio_bare_vs_bare", "p99_ratio_metered_vs_bare", "p99_ratio_bare_vs_bare",
-			"p99_pooled_ratio_metered_vs_bare", "p99_pooled_ratio_bare_vs_bare",
+			"p99_slice_ratio_metered_vs_bare", "p99_slice_ratio_bare_vs_bare",
 			"cpu_us_per_request_metered", "cpu_us_per_request_bare", "cpu_us_per_request_shipped",
 			"cpu_us_per_request_tuned_caddy", "cpu_us_per_request_default_caddy",
 			"collections_per_1000_requests_metered", "collections_per_1000_requests_bare"} {

@@ -28,8 +28,8 @@ func (w workload) report(env bench.Env, s paired.Slices) {
 		{"throughput_ratio_bare_vs_bare", paired.ThroughputRatio, "bare_again", "bare", none, noise},
 		{"p99_ratio_metered_vs_bare", paired.P99Ratio, "metered", "bare", figure.AtMost(1.05), sameSettings},
 		{"p99_ratio_bare_vs_bare", paired.P99Ratio, "bare_again", "bare", none, noise},
-		{"p99_pooled_ratio_metered_vs_bare", paired.PooledP99Ratio, "metered", "bare", none, sameSettings},
-		{"p99_pooled_ratio_bare_vs_bare", paired.PooledP99Ratio, "bare_again", "bare", none, noise},
+		{"p99_slice_ratio_metered_vs_bare", paired.P99SliceRatio, "metered", "bare", none, sameSettings},
+		{"p99_slice_ratio_bare_vs_bare", paired.P99SliceRatio, "bare_again", "bare", none, noise},
 	} {
 		f := r.ratio(r.name+w.suffix, s[r.a], s[r.b], env.Seed)
 		if w.suffix == "" {

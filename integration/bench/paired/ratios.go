@@ -34,20 +34,21 @@ func ofPairs(name string, a, b []Slice, seed uint64, of func(Slice) float64) fig
 		func(draws []int) float64 { return pool.Percentile(50, draws) })
 }
 
-// P99Ratio is the latency that 99 of 100 requests of a slice keep, of one server
-// compared with another.
+// P99Ratio is the latency that 99 of 100 requests keep, of one server compared
+// with another.
 func P99Ratio(name string, a, b []Slice, seed uint64) figure.Figure {
-	f := ofPairs(name, a, b, seed, func(s Slice) float64 { return float64(stats.Quantile(s.Latencies, 0.99)) })
-	f.Method = "p99 of a slice's latencies; " + f.Method
-	return f
-}
-
-// PooledP99Ratio is P99Ratio of all slices in one: it moves with the few slices in
-// which the machine did something else, and in which of the servers' they were.
-func PooledP99Ratio(name string, a, b []Slice, seed uint64) figure.Figure {
 	of, in := pooled(a), pooled(b)
 	return bootstrapped(name, len(a), seed, fmt.Sprintf("p99 of all latencies in %d slices each", len(a)),
 		func(draws []int) float64 { return of.Percentile(99, draws) / in.Percentile(99, draws) })
+}
+
+// P99SliceRatio compares the p99 of slices of the same round, as CPURatio does the
+// CPU. It does not move with what happens in less than half of them, which P99Ratio
+// does: a collection of garbage, another process.
+func P99SliceRatio(name string, a, b []Slice, seed uint64) figure.Figure {
+	f := ofPairs(name, a, b, seed, func(s Slice) float64 { return float64(stats.Quantile(s.Latencies, 0.99)) })
+	f.Method = "p99 of a slice's latencies, the greatest where there are no more than 100; " + f.Method
+	return f
 }
 
 // AddedMedian is by how many milliseconds one server's median latency is above

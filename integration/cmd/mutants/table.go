@@ -17,7 +17,7 @@ var mutants = []mutant{
 
 	{"settle again what is settled", []edit{
 		{"caddymodule/service/recover.go",
-			`		if settled || s.ahead(f) || empty(f) && !last.within(f.Header()) {`,
+			`		if settled || s.ahead(f) || empty(f) && !last.keeps(f.Header()) {`,
 			`		if empty(f) || s.ahead(f) {`},
 		{"billing/settle.go",
 			`	if start < settled {`,
