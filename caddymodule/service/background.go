@@ -6,12 +6,12 @@ import (
 )
 
 // forBackground is how many processors Go's scheduler gets besides those of the
-// machine while work runs in the background: one for the work, and one each for what
-// the ledger does on its behalf and at any priority, writing a memory table out and
-// two merges. A call that finds all of them taken waits until one is let go of, for up
-// to ten milliseconds; with one of its own it waits for the kernel only, which
-// lets in who has run little.
-const forBackground = 4
+// machine while work runs in the background: one for the work, the others for what
+// the ledger does on its behalf at any priority, writing a memory table out and two
+// merges of several goroutines each. A call that finds all of them taken waits until
+// one is let go of, for up to ten milliseconds; with one of its own it waits for the
+// kernel only, which lets in who has run little.
+const forBackground = 8
 
 // inBackground runs long work beside the serving of calls, which are to notice nothing
 // of it: on an operating system's thread of low priority, where there is such a thing.
