@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"math"
 )
 
 // How values are written down, the same in every backend that keeps bytes.
@@ -114,105 +113,6 @@ type coder struct {
 func (c *coder) fail() { c.at, c.bad = len(c.b), true }
 
 func (c *coder) left() int { return len(c.b) - c.at }
-
-func (c *coder) uint(v *uint64) {
-	if !c.decoding {
-		if *v < 0x80 { // most are small
-			c.b = append(c.b, byte(*v))
-		} else {
-			c.b = binary.AppendUvarint(c.b, *v)
-		}
-		return
-	}
-	if c.left() > 0 && c.b[c.at] < 0x80 {
-		*v = uint64(c.b[c.at])
-		c.at++
-		return
-	}
-	n := 0
-	if *v, n = binary.Uvarint(c.b[c.at:]); n <= 0 {
-		c.fail()
-		return
-	}
-	c.at += n
-}
-
-// small visits a number of fewer than 64 bits.
-func small[T ~uint8 | ~uint16 | ~uint32](c *coder, v *T) {
-	u := uint64(*v)
-	c.uint(&u)
-	if c.decoding {
-		if *v = T(u); uint64(*v) != u {
-			c.fail()
-		}
-	}
-}
-
-func signed[T ~int64](c *coder, v *T) {
-	if !c.decoding {
-		c.b = binary.AppendVarint(c.b, int64(*v))
-		return
-	}
-	i, n := binary.Varint(c.b[c.at:])
-	if n <= 0 {
-		c.fail()
-		return
-	}
-	*v, c.at = T(i), c.at+n
-}
-
-// near visits a number that is close to another, and leaves it as the other.
-func near(c *coder, v, other *uint32) {
-	delta := int64(*v) - int64(*other)
-	signed(c, &delta)
-	if c.decoding {
-		at := int64(*other) + delta
-		if at < 0 || at > math.MaxUint32 {
-			c.fail()
-		}
-		*v = uint32(at)
-	}
-	*other = *v
-}
-
-// month visits a month. In a compact value it is written by the one that came
-// last.
-func (c *coder) month(v, last *uint32) {
-	if c.compact {
-		near(c, v, last)
-	} else {
-		small(c, v)
-	}
-}
-
-// instant visits Unix seconds. In a compact value they are written by those that
-// came last.
-func (c *coder) instant(v, last *int64) {
-	if !c.compact {
-		signed(c, v)
-		return
-	}
-	since := *v - *last
-	signed(c, &since)
-	if c.decoding {
-		*v = *last + since // wraps there and back
-	}
-	*last = *v
-}
-
-// besides visits a number that is at least another, as a rule: in a compact
-// value only the rest is written.
-func (c *coder) besides(v *uint64, other uint64) {
-	if !c.compact {
-		c.uint(v)
-		return
-	}
-	rest := *v - other
-	c.uint(&rest)
-	if c.decoding {
-		*v = other + rest // wraps there and back
-	}
-}
 
 // flags visits up to 7 truths in one byte.
 func (c *coder) flags(flags ...*bool) {

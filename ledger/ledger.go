@@ -75,7 +75,8 @@ type Store interface {
 	Meta() (Meta, error)
 	// Block returns the accounts of a block; one never committed is empty.
 	Block(number uint32) (Block, error)
-	// Blocks iterates all committed blocks in order.
+	// Blocks iterates all committed blocks in order. Their accounts are valid until the
+	// next one comes, but for texts.
 	Blocks() iter.Seq2[Block, error]
 	// BlocksBetween iterates those from first to last, both included, in order. They
 	// stand in slabs.

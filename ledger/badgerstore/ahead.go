@@ -19,6 +19,7 @@ const aheadEach = 4
 type decodeJob struct {
 	value blockValue
 	block ledger.Block
+	slabs ledger.Slabs // the block's
 	err   error
 	done  chan struct{} // gets one when block and err are there
 }
@@ -83,7 +84,8 @@ func decoded(values iter.Seq2[blockValue, error]) iter.Seq2[ledger.Block, error]
 
 func decode(todo <-chan *decodeJob) {
 	for j := range todo {
-		j.block, j.err = ledger.DecodeBlock(j.value.number, j.value.state, j.value.terms)
+		j.slabs.Reset()
+		j.block, j.err = j.slabs.DecodeBlock(j.value.number, j.value.state, j.value.terms)
 		j.done <- struct{}{}
 	}
 }

@@ -28,7 +28,7 @@ func iterationAndCommit(b *bench) {
 			break
 		}
 	}
-	all, err := collect(b.store.Blocks())
+	all, err := collect(kept(b.store.Blocks()))
 	b.must(same("blocks", blocks(5).Blocks, all, err))
 }
 
@@ -71,7 +71,7 @@ func readsBesideCommits(b *bench) {
 
 // foldedOfAll returns the input that all blocks have folded.
 func foldedOfAll(s ledger.Store) (uint64, error) {
-	blocks, err := collect(s.Blocks())
+	blocks, err := collect(kept(s.Blocks()))
 	if err != nil || len(blocks) == 0 {
 		return 0, err
 	}
