@@ -2,6 +2,7 @@ package meter
 
 import (
 	"math"
+	"runtime"
 	"sync"
 
 	"github.com/tallygate/tallygate/account"
@@ -89,6 +90,28 @@ func (a *Account) apply(s *store, v View) {
 	a.setPackages(s, v.Packages)
 	a.applyInstances(s, v)
 }
+
+// recountAll takes up what a tally counted. To find a million accounts takes most of
+// that, so it is done on several processors, each account on one of them: a line may
+// have several counters, and the first is the one that goes on.
+func (m *Meter) recountAll(p *period) {
+	var all sync.WaitGroup
+	shares := uint32(min(runtime.GOMAXPROCS(0), 4)) // each of them passes by all counters
+	for share := range shares {
+		all.Go(func() {
+			for slot, c := range p.file.Each() {
+				if c.Account/neighbours%shares == share {
+					m.recount(c, slot, p)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// neighbours are so many accounts that stand in other lines of the processors' caches
+// than the next so many, but for the edges.
+const neighbours = 64
 
 // recount takes counted calls of an unsettled period from what the ledger's
 // figures left, at start. Later calls of the line find the counter that it had.

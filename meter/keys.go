@@ -41,6 +41,9 @@ func (m *Meter) Identify(kind KeyKind, hash [32]byte) (Key, bool) {
 	return Key{m.account(k.account), k.binding()}, true
 }
 
+// ExpectKeys makes room for about so many keys, which takes less than to grow with them.
+func (m *Meter) ExpectKeys(n int) { m.keys.expect(n) }
+
 // AddKey makes a key known. The account must have been put before.
 func (m *Meter) AddKey(kind KeyKind, hash [32]byte, accountNumber uint32, instance string) {
 	m.keys.put(newKeyRecord(kind, hash, accountNumber, m.account(accountNumber).bind(m.store, instance)))

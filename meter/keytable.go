@@ -131,12 +131,28 @@ func (s *keyShard) find(t *keyTable, hash *[32]byte) (at int, k *keyRecord) {
 	return at, nil
 }
 
+// expect makes room for so many keys in all, if they are spread as hashes are.
+func (t *keyTable) expect(keys int) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.Lock()
+		if places := keys / len(t.shards) * 5 / 4; places > len(s.places) { // and some have more
+			s.spread(t, places)
+		}
+		s.Unlock()
+	}
+}
+
 // grow keeps an eighth of the places free, with one key more.
 func (s *keyShard) grow(t *keyTable) {
-	if s.used+1 <= len(s.places)*7/8 {
-		return
+	if s.used+1 > len(s.places)*7/8 {
+		s.spread(t, max(8, len(s.places)+len(s.places)/4))
 	}
-	s.places = make([]place, max(8, len(s.places)+len(s.places)/4))
+}
+
+// spread finds all keys a place among so many.
+func (s *keyShard) spread(t *keyTable, places int) {
+	s.places = make([]place, places)
 	for n := range s.used {
 		hash := &s.key(t, n).hash
 		at := s.home(hash)

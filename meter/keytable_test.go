@@ -28,10 +28,12 @@ func TestKeyTableIsAMap(t *testing.T) {
 		keys := make(map[[32]byte]keyRecord)
 		for range rapid.IntRange(1, 400).Draw(t, "steps") {
 			hash := drawHash(t)
-			switch rapid.IntRange(0, 3).Draw(t, "step") {
-			case 0:
+			switch rapid.IntRange(0, 6).Draw(t, "step") {
+			case 0, 1:
 				table.remove(hash)
 				delete(keys, hash)
+			case 2:
+				table.expect(rapid.IntRange(0, 20_000).Draw(t, "expected"))
 			default:
 				kind := KeyKind(rapid.IntRange(1, 3).Draw(t, "kind"))
 				k := newKeyRecord(kind, hash, rapid.Uint32().Draw(t, "account"), binding(rapid.Uint32Range(0, 1<<bindingBits-1).Draw(t, "binding")))
@@ -48,6 +50,29 @@ func TestKeyTableIsAMap(t *testing.T) {
 		}
 		sound(t, &table, len(keys))
 	})
+}
+
+// TestExpectedKeys: there is room for them, and not for twice as many.
+func TestExpectedKeys(t *testing.T) {
+	const keys = 1_000_000
+	var table keyTable
+	table.expect(keys)
+	places := 0
+	for i := range table.shards {
+		places += len(table.shards[i].places)
+	}
+	if places > keys*3/2 {
+		t.Errorf("%d places for %d keys", places, keys)
+	}
+	for n := range uint64(keys) {
+		table.put(keyRecord{hash: sha256.Sum256(binary.LittleEndian.AppendUint64(nil, n))})
+	}
+	for i := range table.shards {
+		places -= len(table.shards[i].places)
+	}
+	if places != 0 {
+		t.Errorf("%d places were added for keys that had been expected", -places)
+	}
 }
 
 func same(t rapid.TB, table *keyTable, keys map[[32]byte]keyRecord, hash [32]byte) {

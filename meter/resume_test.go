@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/tallygate/tallygate/account"
 )
 
 // steppingClock is a wall clock that can be put back.
@@ -134,4 +136,43 @@ func TestCutWhenTheClockWasPutBack(t *testing.T) {
 	if n := sealAll(t, m); n != uint64(calls-1) {
 		t.Errorf("%d calls sealed, want %d", n, calls-1)
 	}
+}
+
+// TestResumeOfMany: every account finds its own counters again, and each takes from its
+// own package, whoever recounts it.
+func TestResumeOfMany(t *testing.T) {
+	const accounts, calls, free = 5 * neighbours, 4, 3
+	dir, clock := t.TempDir(), NewTestClock(testStart)
+	runs := 0
+	run := func(then func(m *Meter)) {
+		m := newMeter(t, dir, clock)
+		runs++
+		keys := make([]Key, accounts)
+		for n := range keys {
+			keys[n] = keyFor(t, m, View{Number: uint32(n) + 1, Packages: []Package{{Number: 1, Operation: opTagging, Left: 2 * calls,
+				Start: at(testStart), End: at(testStart.Add(time.Hour))}}}, "")
+		}
+		then(m)
+		for n := range accounts * calls {
+			h, v := m.Admit(Call{Key: keys[n%accounts], Operation: opTagging})
+			if v.Reason != 0 {
+				t.Fatalf("call %d: %s", n, v.Reason)
+			}
+			m.Post(&h)
+		}
+		for n := uint32(1); n <= accounts; n++ {
+			used := m.Open(n, 0)[account.Line{Account: n, Operation: opTagging, Kind: account.Package, Ref: 1}]
+			if left := m.account(n).findPackage(m.store, 1).Left; used != uint64(runs*calls-free) || left+used != 2*calls {
+				t.Fatalf("run %d: account %d has used %d calls of its package, and has %d left", runs, n, used, left)
+			}
+		}
+		if slots := m.current.Load().file.Slots(); slots != 2*accounts {
+			t.Fatalf("run %d: %d counters of %d accounts", runs, slots, accounts)
+		}
+		if err := m.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(func(*Meter) {})
+	run(func(m *Meter) { resumeAll(t, m, dir) })
 }

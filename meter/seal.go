@@ -19,9 +19,7 @@ func (m *Meter) Resume(f *tally.File, end int64) {
 	_, _, month := m.config.Period(h.Start)
 	p := m.newPeriod(f, month)
 	p.end.Store(min(p.end.Load(), nanos(end)))
-	for slot, c := range f.Each() {
-		m.recount(c, slot, p)
-	}
+	m.recountAll(p)
 	m.periodLock.Lock()
 	defer m.periodLock.Unlock()
 	if old := m.current.Swap(nil); old != nil { // by a clock that was put back it is not over

@@ -28,6 +28,7 @@ func foldedUntil(store ledger.Store) (uint64, error) {
 // earlier run left unsealed.
 func (s *Service) openMeter() error {
 	s.putCatalogs()
+	s.meter.ExpectKeys(int(s.engine.Meta().Accounts)) // most have one
 	instances := false
 	err := s.engine.LoadAccounts(func(a *account.Account) {
 		instances = instances || len(a.Instances) > 0
