@@ -54,6 +54,7 @@ type Config struct {
 	// ledger.ErrNoSpace is wrapped. It is asked before every input. May be nil.
 	Room    func() error
 	Doubted func() bool // the wall clock disagrees with Now, and nobody has accepted that yet; may be nil
+	Paced   bool        // calls are served beside settlements, which rest for them
 	Watcher Watcher     // may be nil
 	Logger  *slog.Logger
 

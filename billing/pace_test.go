@@ -39,3 +39,15 @@ func TestPace(t *testing.T) {
 		}
 	})
 }
+
+// TestWhoIsPaced: a settlement that calls are served beside.
+func TestWhoIsPaced(t *testing.T) {
+	r := openRig(t, t.TempDir(), november)
+	for n, paced := range []bool{true, false} {
+		r.Paced = paced
+		r.settle(t, november.Unix()+int64(n)*hour)
+		if err := r.applyPending(); err != nil || r.pace.rests != paced {
+			t.Errorf("rests: %t, want %t; %v", r.pace.rests, paced, err)
+		}
+	}
+}

@@ -46,7 +46,7 @@ func (p *pendingInput) env(e *Engine, unix int64) account.Env {
 // block is visited alone, so that commands and flushes go on in between, and what
 // many blocks hold in memory is flushed on the way.
 func (e *Engine) applyPending() error {
-	e.pace.begin(!e.recovering) // a start has nobody to be kept waiting
+	e.pace.begin(e.Paced && !e.recovering) // a start has nobody to be kept waiting
 	for p := e.firstPending(); p != nil; p = e.firstPending() {
 		at := e.blocksAtOnce()
 		for some := range slices.Chunk(slices.Sorted(maps.Keys(p.blocks)), at) {

@@ -104,7 +104,7 @@ func (r *rig) openEngine(t tester) {
 	t.Helper()
 	var err error
 	r.Engine, err = Open(Config{Store: r.store, Journal: r.log, UsageDir: filepath.Join(r.dir, "usage"), Node: "n1",
-		Now: func() int64 { return r.now }, Currency: book.Currency, Zone: time.UTC, Watcher: r.watcher, Room: r.room})
+		Now: func() int64 { return r.now }, Currency: book.Currency, Zone: time.UTC, Watcher: r.watcher, Room: r.room, Paced: true})
 	if err != nil {
 		t.Fatal(err)
 	}

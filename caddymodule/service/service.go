@@ -152,7 +152,7 @@ func (s *Service) openLedger() (err error) {
 		SyncInterval: s.config.SyncInterval, Period: s.period, MakeRoom: s.guard.makeRoom, Unmetered: s.lost.note, Logger: s.log})
 	s.meter.LetThrough(s.config.LetThrough)
 	s.engine, err = billing.Open(billing.Config{Store: s.store, Journal: s.journal, UsageDir: s.path("usage"),
-		Node: s.config.Node, Now: func() int64 { return s.clock.Now().Event }, Room: s.guard.Room, Doubted: s.doubted,
+		Node: s.config.Node, Now: func() int64 { return s.clock.Now().Event }, Room: s.guard.Room, Doubted: s.doubted, Paced: true,
 		Watcher: watcher{s.meter, s.herald, s.putCatalogs},
 		Logger:  s.log, Currency: s.config.Book.Currency, Zone: s.config.Zone, Test: s.config.Test})
 	if err == nil {

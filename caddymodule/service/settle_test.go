@@ -30,3 +30,10 @@ func TestSettlesAlthoughSomethingFailed(t *testing.T) {
 		t.Errorf("error %v, and %d periods are not settled", err, len(s.meter.Ended()))
 	}
 }
+
+// TestSettlementsArePaced for the calls that are served beside them.
+func TestSettlementsArePaced(t *testing.T) {
+	if !open(t, testConfig(t, t.TempDir())).engine.Paced {
+		t.Error("they are not")
+	}
+}
