@@ -80,7 +80,7 @@ func (e *Engine) decide(number uint32, cmd account.Command, in *commandInput) (d
 	}
 	if err == nil {
 		failpoint.Hit("command/judged")
-		d.pending, err = e.place(at, inputCommand, *in)
+		d.pending, err = e.place(at, inputCommand, in.encoded())
 	}
 	switch {
 	case errors.Is(err, journal.ErrStopped):
@@ -124,7 +124,7 @@ func (e *Engine) restore(b *block, number uint32, cmd account.Command) {
 // commandNumber is the number of the account a command is for. Creation gets
 // the next one.
 func (e *Engine) commandNumber(id string, cmd account.Command) (uint32, error) {
-	n, err := e.number(id)
+	n, err := e.numbers.find(id, e.number)
 	if err != nil {
 		return 0, err
 	}

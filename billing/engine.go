@@ -75,6 +75,7 @@ type Engine struct {
 	keys     stripes    // idempotency keys, account ids, API keys
 	blocks   blockCache
 	recent   recent
+	numbers  numbers
 	pending  []*pendingInput // appended and not yet applied to every block
 	dues     dueIndex
 
@@ -181,19 +182,19 @@ func (e *Engine) append(kind string, payload any) error {
 // record makes an input durable. After an error it may have happened all the
 // same.
 func (e *Engine) record(at int64, kind string, payload any) (journal.Record, error) {
-	pending, err := e.place(at, kind, payload)
+	pending, err := e.place(at, kind, encode(payload))
 	if err != nil {
 		return journal.Record{}, err
 	}
 	return e.durable(pending)
 }
 
-// place gives an input its place in the journal.
-func (e *Engine) place(at int64, kind string, payload any) (journal.Pending, error) {
+// place gives an input, encoded, its place in the journal.
+func (e *Engine) place(at int64, kind string, payload []byte) (journal.Pending, error) {
 	if err := e.journalStopped(); err != nil { // also while its tail is not taken up yet
 		return journal.Pending{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	pending, err := e.Journal.Append(at, kind, encode(payload))
+	pending, err := e.Journal.Append(at, kind, payload)
 	return pending, e.recorded(err)
 }
 
