@@ -87,10 +87,8 @@ func content(req Request) []byte {
 	if a, ok := cmd.(asker); ok {
 		cmd = a.Asked()
 	}
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s\n", cmd.Type(), req.Account)
-	h.Write(encode(cmd))
-	return h.Sum(nil)
+	hash := sha256.Sum256(append([]byte(cmd.Type()+"\n"+req.Account+"\n"), encode(cmd)...))
+	return hash[:]
 }
 
 func (e *Engine) repeated(in commandInput) (Result, bool, error) {

@@ -1,6 +1,8 @@
 package billing
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"testing"
 
@@ -63,6 +65,15 @@ func TestWhatWasAcceptedIsRemembered(t *testing.T) {
 	again()
 	r.survives(t)
 	again()
+}
+
+// TestContentStaysAsItIs: what is in the ledger is compared with it for ever.
+func TestContentStaysAsItIs(t *testing.T) {
+	got := content(Request{Key: "k", Account: "<a>", Command: &account.TopUp{Amount: "1.00", Reference: "wire"}})
+	want := sha256.Sum256([]byte("top-up\n<a>\n" + `{"amount":"1.00","reference":"wire"}`))
+	if !bytes.Equal(got, want[:]) {
+		t.Errorf("%x, want %x", got, want)
+	}
 }
 
 // TestACommandMayBeSentAgainAsItIs: what the gateway filled in is not part of

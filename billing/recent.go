@@ -21,17 +21,20 @@ type names struct {
 	trials   map[string]ledger.Trial
 }
 
-func (r *recent) reset() { r.gen = [2]names{newNames(), newNames()} }
+func (r *recent) reset() { r.gen = [2]names{newNames(0), newNames(0)} }
 
-func newNames() names {
-	return names{map[[32]byte]ledger.Answer{}, map[string]uint32{}, map[[32]byte]uint32{}, map[string]ledger.Trial{}}
+// newNames makes room for so many answers: a map that grows is copied again and again,
+// while commands wait for it.
+func newNames(answers int) names {
+	return names{make(map[[32]byte]ledger.Answer, answers), map[string]uint32{}, map[[32]byte]uint32{}, map[string]ledger.Trial{}}
 }
 
-// turn begins a new generation: what is older than the last one is forgotten.
+// turn begins a new generation, which will have about as many answers as the last one:
+// what is older than that is forgotten.
 func (r *recent) turn() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.gen[0], r.gen[1] = newNames(), r.gen[0]
+	r.gen[0], r.gen[1] = newNames(len(r.gen[0].answers)), r.gen[0]
 }
 
 func (r *recent) put(s ledger.Step) {
