@@ -11,7 +11,7 @@ import (
 // remembered only once it is there, so nothing here is ever out of date. Where two
 // have the same place, the one that was named last has it.
 type numbers struct {
-	places [1 << 16]atomic.Pointer[numbered]
+	places [1 << 15]atomic.Pointer[numbered]
 }
 
 type numbered struct {
