@@ -34,6 +34,31 @@ func (p *pick) next(n int) uint64 {
 	return uint64(*p)>>33%uint64(n) + 1
 }
 
+// BenchmarkMachine is what each call of BenchmarkAdmitSettle needs and the machine
+// decides: the hash of a key as long, a reading of the clock, and a mutex that nobody
+// else wants, whose atomic changes are where processors differ most.
+func BenchmarkMachine(b *testing.B) {
+	b.Run("sha256_key", func(b *testing.B) {
+		secret := secretOf(nil, 1)
+		for b.Loop() {
+			sha256.Sum256(secret)
+		}
+	})
+	b.Run("clock", func(b *testing.B) {
+		c := NewWallClock(nil)
+		for b.Loop() {
+			c.Now()
+		}
+	})
+	b.Run("mutex", func(b *testing.B) {
+		var mu sync.Mutex
+		for b.Loop() {
+			mu.Lock()
+			mu.Unlock()
+		}
+	})
+}
+
 // BenchmarkAdmitSettle is the hot path from the key to the count, the hash of
 // the key included.
 func BenchmarkAdmitSettle(b *testing.B) {

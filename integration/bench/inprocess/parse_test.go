@@ -1,6 +1,7 @@
 package inprocess
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -76,13 +77,29 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// Every figure has a name of its own.
-func TestFigureNames(t *testing.T) {
+// Every figure is of a benchmark that one of the suites runs, and has a name of its
+// own.
+func TestFigures(t *testing.T) {
 	seen := map[string]bool{}
 	for _, w := range figures("1m", "1000000") {
 		if seen[w.name] {
 			t.Errorf("%s is given twice", w.name)
 		}
 		seen[w.name] = true
+		if !slices.ContainsFunc(suites, func(s suite) bool { return s.runs(w.benchmark) }) {
+			t.Errorf("%s: no suite runs %s", w.name, w.benchmark)
+		}
 	}
+}
+
+// runs tells whether the full run's pattern chooses a benchmark, as package testing
+// does: each part of its name by the part of the pattern in the same place, if any.
+func (s suite) runs(benchmark string) bool {
+	patterns, name := strings.Split(s.pattern, "/"), strings.Split("Benchmark"+benchmark, "/")
+	for i := range min(len(patterns), len(name)) {
+		if !regexp.MustCompile(patterns[i]).MatchString(name[i]) {
+			return false
+		}
+	}
+	return true
 }

@@ -29,6 +29,7 @@ type suite struct {
 }
 
 var suites = []suite{
+	{folder: "meter", pattern: "^BenchmarkMachine$", cpu: 2},
 	{folder: "meter", pattern: "^Benchmark(AdmitSettle|Identify)$/^(accounts|keys)=(1|1000000)$",
 		short: "^Benchmark(AdmitSettle|Identify)$/^(accounts|keys)=(1|100000)$", cpu: 2},
 	{folder: "meter", pattern: "^Benchmark(AdmitSettleParallel|Window)$", cpu: 2},
@@ -67,6 +68,9 @@ func figures(of, number string) []wanted {
 		ns("admit_settle_ns", "AdmitSettle/accounts=1", "identify, admit, post, one account: "+fromKey).within(250),
 		ns("admit_settle_"+of+"_ns", "AdmitSettle/accounts="+number, "the same at random over "+number+" accounts").within(1500),
 		{name: "admit_settle_allocs", benchmark: "AdmitSettle/accounts=1", unit: "allocs/op", budget: figure.AtMost(0), method: "allocations of that"},
+		ns("sha256_key_ns", "Machine/sha256_key", "of that, what the machine decides: one SHA-256 of as long a key"),
+		ns("clock_ns", "Machine/clock", "the same: one reading of the wall clock"),
+		ns("mutex_ns", "Machine/mutex", "the same: lock and unlock of a mutex that nobody else wants"),
 		ns("admit_settle_two_own_ns", "AdmitSettleParallel/goroutines=2/accounts=own", "two goroutines with an account each: time for each call of either"),
 		ns("admit_settle_two_same_ns", "AdmitSettleParallel/goroutines=2/accounts=same", "two goroutines with one account: the same"),
 		ns("key_lookup_ns", "Identify/keys=1", "SHA-256 of a key and its look-up among 1"),
