@@ -25,10 +25,30 @@ func TestMeasure(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"money_commands_per_s_1", "money_commands_per_s_8", "money_commands_per_s_64", "money_command_p99_ms_64",
-		"badger_commits_per_s_64", "money_commands_vs_badger_64"} {
+		"badger_commits_per_s_1", "badger_commit_p99_ms_1", "badger_commits_per_s_64", "badger_commit_p99_ms_64",
+		"money_commands_vs_badger_64", "money_commands_64_vs_badger_1"} {
 		if !strings.Contains(lines.String(), name+": ") || strings.Contains(lines.String(), name+": 0\n") {
 			t.Errorf("no %s in\n%s", name, &lines)
 		}
+	}
+}
+
+// Each ratio is to the contender in its name, and one of them has a budget.
+func TestReport(t *testing.T) {
+	at := func(name string, rate float64) *contender { return &contender{name: name, rates: []float64{rate}} }
+	found := figure.NewReport("")
+	report(found, []*contender{at("1", 10), at("64", 600)}, []*contender{at("1", 5), at("64", 200)}, nil, size{}, 1)
+	var lines strings.Builder
+	if err := found.Lines(&lines); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"badger_commits_per_s_1: 5", "badger_commits_per_s_64: 200", "money_commands_vs_badger_64: 3", "money_commands_64_vs_badger_1: 120"} {
+		if !strings.Contains(lines.String(), line+"\n") {
+			t.Errorf("no %s in\n%s", line, &lines)
+		}
+	}
+	if m := found.Missed(); len(m) != 1 || m[0].Name != "money_commands_vs_badger_64" {
+		t.Errorf("missed: %+v", m)
 	}
 }
 
