@@ -57,14 +57,17 @@ type workload struct {
 	path    string
 	h2      bool
 	clients int
-	casts   int    // sets of processes: what one has by chance, such as where its memory lies, evens out over some
-	rounds  int    // of each cast
-	how     string // in words
+	due     float64 // how many requests, as a part of those that bare answers at most; 0: each client sends the next once it is answered
+	casts   int     // sets of processes: what one has by chance, such as where its memory lies, evens out over some
+	rounds  int     // of each cast
+	how     string  // in words
 }
 
 var workloads = []workload{
 	{suffix: "", path: origin.Tagging, clients: clients, casts: 8, rounds: 25, how: "HTTP/1.1"},
 	{suffix: "_2_clients", path: origin.Tagging, clients: fewClients, casts: 2, rounds: 40, how: "HTTP/1.1"},
+	{suffix: "_half_load", path: origin.Tagging, clients: clients, due: 0.5, casts: 3, rounds: 25,
+		how: "HTTP/1.1, half as many requests a second due as bare answers, so that the tail is not the queue's, at exponential gaps, latencies from when they were due"},
 	{suffix: "_1mb", path: origin.LargeTagging, clients: clients, casts: 4, rounds: 15, how: "HTTP/1.1"},
 	{suffix: "_h2", path: origin.Tagging, h2: true, clients: clients, casts: 2, rounds: 30, how: "HTTP/2 without TLS over one connection"},
 }
@@ -156,10 +159,14 @@ func (w workload) cast(ctx context.Context, env bench.Env, upstream string, warm
 		if err != nil {
 			return err
 		}
+		rate, err := w.rate(ctx, env, sites, min(warmup, warmMin))
+		if err != nil {
+			return err
+		}
 		if err := collected.add(gateways, -1); err != nil {
 			return err
 		}
-		if slices, err = paired.Run(ctx, sites, w.rounds, random); err != nil {
+		if slices, err = paired.RunAt(ctx, sites, w.rounds, rate, random); err != nil {
 			return err
 		}
 		if err := collected.add(gateways, 1); err != nil {

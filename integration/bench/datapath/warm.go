@@ -2,8 +2,10 @@ package datapath
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	"github.com/tallygate/tallygate/integration/bench"
 	"github.com/tallygate/tallygate/integration/bench/paired"
 )
 
@@ -41,4 +43,21 @@ func warm(ctx context.Context, gateways []*gateway, sites []*paired.Site, most t
 		}
 	}
 	return answered, nil
+}
+
+// rate is how many requests a second are due at every site of a cast, 0 where each
+// client sends the next once it is answered. Clients that do so keep two cores busy,
+// which they share with gateway and origin: the tail is that of the queue before these,
+// and grows much faster than what a call costs. But gateways are run at part load.
+func (w workload) rate(ctx context.Context, env bench.Env, sites []*paired.Site, a time.Duration) (float64, error) {
+	if w.due == 0 {
+		return 0, nil
+	}
+	bare := sites[slices.IndexFunc(sites, func(s *paired.Site) bool { return s.Name == "bare" })]
+	most, err := bare.Rate(ctx, a)
+	if err != nil {
+		return 0, err
+	}
+	env.Log("bare answers %.0f requests/s, %.0f are due", most, w.due*most)
+	return w.due * most, nil
 }

@@ -5,6 +5,7 @@ package load
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -37,28 +38,30 @@ type Crowd []Client
 // For lets all clients send one request after the other for a while, at least
 // one each, and returns the latencies of all requests when the last is answered.
 func (c Crowd) For(ctx context.Context, a time.Duration) (latencies []time.Duration, err error) {
-	each, errs := make([][]time.Duration, len(c)), make([]error, len(c))
 	end := time.Now().Add(a)
+	return c.all(ctx, func(client Client) (latencies []time.Duration, err error) {
+		for began := time.Now(); ; {
+			if err := client.Do(); err != nil {
+				return latencies, err
+			}
+			now := time.Now()
+			latencies = append(latencies, now.Sub(began))
+			if began = now; now.After(end) {
+				return latencies, nil
+			}
+		}
+	})
+}
+
+// all lets all clients work at once, and returns the latencies of all.
+func (c Crowd) all(ctx context.Context, work func(Client) (latencies []time.Duration, err error)) ([]time.Duration, error) {
+	each, errs := make([][]time.Duration, len(c)), make([]error, len(c))
 	var clients sync.WaitGroup
 	for i, client := range c {
-		clients.Go(func() {
-			for began := time.Now(); ; {
-				if errs[i] = client.Do(); errs[i] != nil {
-					return
-				}
-				now := time.Now()
-				each[i] = append(each[i], now.Sub(began))
-				if began = now; now.After(end) {
-					return
-				}
-			}
-		})
+		clients.Go(func() { each[i], errs[i] = work(client) })
 	}
 	clients.Wait()
-	for _, l := range each {
-		latencies = append(latencies, l...)
-	}
-	return latencies, errors.Join(append(errs, ctx.Err())...)
+	return slices.Concat(each...), errors.Join(append(errs, ctx.Err())...)
 }
 
 // Close closes all connections.

@@ -63,13 +63,25 @@ func Requests(slices []Slice) (n int) {
 	return n
 }
 
-// Run measures rounds of all sites.
+// Run measures rounds of all sites, where each client sends its next request when the
+// one before is answered.
 func Run(ctx context.Context, sites []*Site, rounds int, random *rand.Rand) (Slices, error) {
+	return RunAt(ctx, sites, rounds, 0, random)
+}
+
+// RunAt measures rounds in which so many requests a second are due, at the same times
+// for all sites of a round; a rate of 0 is that of Run.
+func RunAt(ctx context.Context, sites []*Site, rounds int, rate float64, random *rand.Rand) (Slices, error) {
 	all := make(Slices)
 	for range rounds {
 		length := sliceMin + time.Duration(random.Int64N(int64(sliceMax-sliceMin)))
+		serve := func(c load.Crowd) ([]time.Duration, error) { return c.For(ctx, length) }
+		if rate > 0 {
+			due := load.Due(rate, length, random)
+			serve = func(c load.Crowd) ([]time.Duration, error) { return c.At(ctx, due) }
+		}
 		for _, i := range random.Perm(len(sites)) {
-			s, err := sites[i].slice(ctx, length)
+			s, err := sites[i].slice(serve)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", sites[i].Name, err)
 			}
@@ -88,13 +100,20 @@ func (s *Site) Warm(ctx context.Context, a time.Duration) (int, error) {
 	return len(latencies), nil
 }
 
-func (s *Site) slice(ctx context.Context, length time.Duration) (Slice, error) {
+// Rate is how many requests a second a site answers in a while, all its clients busy.
+func (s *Site) Rate(ctx context.Context, a time.Duration) (float64, error) {
+	began := time.Now()
+	n, err := s.Warm(ctx, a)
+	return float64(n) / time.Since(began).Seconds(), err
+}
+
+func (s *Site) slice(serve func(load.Crowd) (latencies []time.Duration, err error)) (Slice, error) {
 	before, err := CPU(s.PID)
 	if err != nil {
 		return Slice{}, err
 	}
 	began := time.Now()
-	latencies, err := s.Crowd.For(ctx, length)
+	latencies, err := serve(s.Crowd)
 	if err != nil {
 		return Slice{}, err
 	}

@@ -101,6 +101,38 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// quick answers at once.
+type quick struct{ served int }
+
+func (q *quick) Close() error { return nil }
+func (q *quick) Do() error    { q.served++; return nil }
+
+// TestRunAt: every site of a round is sent the same, and no more than is due.
+func TestRunAt(t *testing.T) {
+	a, b := &quick{}, &quick{}
+	sites := []*Site{{Name: "a", PID: os.Getpid(), Crowd: load.Crowd{a}}, {Name: "b", PID: os.Getpid(), Crowd: load.Crowd{b}}}
+	const rounds, rate = 5, 500
+	got, err := RunAt(t.Context(), sites, rounds, rate, rand.New(rand.NewPCG(1, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := Requests(got["a"]); n != a.served || n != b.served || n < rounds*rate/20 || n > rounds*rate/5 {
+		t.Errorf("%d requests of %d and %d in %d rounds of 60 to 100 ms at %d a second", n, a.served, b.served, rounds, rate)
+	}
+	for i := range rounds {
+		if x, y := len(got["a"][i].Latencies), len(got["b"][i].Latencies); x != y {
+			t.Errorf("round %d: %d and %d requests", i, x, y)
+		}
+	}
+}
+
+func TestRate(t *testing.T) {
+	s := &Site{Name: "a", Crowd: load.Crowd{&fake{}, &fake{}}} // each at most 100 requests a second
+	if rate, err := s.Rate(t.Context(), 100*time.Millisecond); err != nil || rate > 200 || rate < 20 {
+		t.Errorf("%g requests a second, %v", rate, err)
+	}
+}
+
 // made are slices of a server that takes so much CPU for each request, in
 // microseconds, and as long to answer.
 func made(cpu float64, random *rand.Rand) (all []Slice) {
