@@ -166,10 +166,9 @@ func (e *Engine) loadDues() {
 	}
 }
 
-// LoadAccounts calls f with every account in the ledger, in order of number. It is
-// for the start, before anything else is asked of the engine: it notes on the way
-// when something is due in each block, at the earliest. To look at a million
-// accounts closely would take seconds.
+// LoadAccounts is EachAccount for the start, before anything else is asked of the
+// engine: it notes on the way when something is due in each block, at the earliest. To
+// look at a million accounts closely would take seconds.
 func (e *Engine) LoadAccounts(f func(*account.Account)) error {
 	known := make([]int64, 0, ledger.BlockOf(e.Meta().Accounts)+1)
 	err := e.EachAccount(func(a *account.Account) bool {

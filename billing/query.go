@@ -32,7 +32,7 @@ func (e *Engine) Account(id string) (*account.Account, error) {
 }
 
 // EachAccount calls f with every account in the ledger, in order of number,
-// until f returns false.
+// until f returns false. f may not keep the account, but for its texts.
 func (e *Engine) EachAccount(f func(*account.Account) bool) error {
 	err := e.Flush()
 	if errors.Is(err, ledger.ErrNoSpace) { // as at a start on a full disk

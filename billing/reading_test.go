@@ -27,7 +27,7 @@ func (r *rig) read(t tester) books {
 	t.Helper()
 	b := books{map[string]account.Account{}, map[string][]account.Movement{}, map[string][]account.Event{}, map[string][]account.StatementRecord{},
 		map[string]rating.Statement{}, map[uint32][]ledger.BlockHour{}, map[string][]account.Image{}}
-	err := r.EachAccount(func(a *account.Account) bool { b.Accounts[a.ID] = *a; return true })
+	err := r.EachAccount(func(a *account.Account) bool { b.Accounts[a.ID] = *a.Clone(); return true })
 	for id, a := range b.Accounts {
 		if err == nil {
 			b.Movements[id], err = collect(r.store.Movements(a.Number, 0))

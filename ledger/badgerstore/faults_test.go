@@ -218,7 +218,9 @@ func TestValueUnderAnotherKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.gate.Lock() // the store reads by itself as well
 	s.renew()
+	s.gate.Unlock()
 	n, moved := countMovements(s)
 	_, block := s.Block(3)
 	commit := s.Commit(ledger.Step{Blocks: []ledger.Block{{Number: 3, Folded: 1}}})

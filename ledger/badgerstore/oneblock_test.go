@@ -2,6 +2,7 @@ package badgerstore
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/dgraph-io/badger/v4"
@@ -17,6 +18,10 @@ func wholeBlocks(t *testing.T, s *Store) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		for i, a := range b.Accounts {
+			b.Accounts[i] = a.Clone()
+		}
+		b.Accounts = slices.Clone(b.Accounts)
 		all = append(all, b)
 	}
 	err := s.db.Update(func(txn *badger.Txn) error {
