@@ -187,6 +187,21 @@ func TestRecordsWhoseInstantsGoBack(t *testing.T) {
 	}
 }
 
+// TestCommandsAfterEmptyHours: they are past as well, though no record says so yet.
+func TestCommandsAfterEmptyHours(t *testing.T) {
+	r := openRig(t, t.TempDir(), november)
+	r.must(t, "a", &account.CreateAccount{})
+	until := november.Unix() + 2*hour
+	if err := r.Reach(until); err != nil {
+		t.Fatal(err)
+	}
+	r.now = november.AddDate(0, 0, -400).UnixNano()
+	r.must(t, "a", &account.TopUp{Amount: "1.00", Reference: "r"})
+	if a := r.account(t, "a"); a.LastMovement != until || len(a.Months) != 1 || a.Months[0].Month != 202611 {
+		t.Errorf("a command of %s, in %+v, want %s", time.Unix(a.LastMovement, 0).UTC(), a.Months, time.Unix(until, 0).UTC())
+	}
+}
+
 // TestLastKnown: what a start may know of the clock, by the file that says where
 // it stood and what the journal has since.
 func TestLastKnown(t *testing.T) {

@@ -90,7 +90,7 @@ func (e *Engine) Due(until int64) error {
 		return err
 	}
 	meta := e.Meta()
-	settled := max(meta.Created, meta.Settled, e.emptyUntil)
+	settled := max(meta.Created, meta.Settled, e.emptyUntil.Load())
 	return e.due(min(until, rating.HourEnd(settled, e.Zone)-1))
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tallygate/tallygate/account"
@@ -100,12 +101,13 @@ type Engine struct {
 	passedOver []string          // commands, see passOver
 	progress   func(done, total uint64)
 
+	emptyUntil atomic.Int64 // periods up to here were empty and are not recorded yet; set under settleLock
+
 	settleLock sync.Mutex  // guards what follows, and unrecorded
 	sealed     *usage.File // of the period that is being appended
 	pace       pace
 	slabs      *ledger.Slabs // of blocks that were read together, to be used again; or nil
 	lastSealed int64         // start of the newest period that this run appended
-	emptyUntil int64         // periods up to here were empty and are not recorded yet
 
 	flushLock sync.Mutex
 	backlog   []ledger.Step
@@ -219,7 +221,9 @@ func (e *Engine) recorded(err error) error {
 // instant is event time, Unix nanoseconds. What is settled is past, also after a
 // start with a clock that was put back: nothing comes into a month that is closed
 // (D37), and no price book into an hour that is priced (D35).
-func (e *Engine) instant() int64 { return max(e.Now(), e.Meta().Settled*int64(time.Second)) }
+func (e *Engine) instant() int64 {
+	return max(e.Now(), max(e.Meta().Settled, e.emptyUntil.Load())*int64(time.Second))
+}
 
 // Meta is what concerns the ledger as a whole, as of now.
 func (e *Engine) Meta() ledger.Meta {

@@ -100,7 +100,7 @@ func (e *Engine) reach(until int64) error {
 		return err
 	}
 	meta := e.Meta()
-	from := max(meta.Created, meta.Settled, e.emptyUntil)
+	from := max(meta.Created, meta.Settled, e.emptyUntil.Load())
 	for {
 		_, end := rating.MonthBounds(rating.MonthOf(from, e.Zone), e.Zone)
 		if end > until {
@@ -122,7 +122,7 @@ func (e *Engine) reach(until int64) error {
 			return err
 		}
 	}
-	e.emptyUntil = max(e.emptyUntil, until)
+	e.emptyUntil.Store(max(e.emptyUntil.Load(), until))
 	return nil
 }
 
@@ -131,7 +131,7 @@ func (e *Engine) reach(until int64) error {
 func (e *Engine) SettledUntil() int64 {
 	e.settleLock.Lock()
 	defer e.settleLock.Unlock()
-	return max(e.Meta().Settled, e.emptyUntil)
+	return max(e.Meta().Settled, e.emptyUntil.Load())
 }
 
 // seal writes the sealed file and opens it: what can fail fails before the

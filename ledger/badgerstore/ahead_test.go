@@ -2,6 +2,7 @@ package badgerstore
 
 import (
 	"errors"
+	"fmt"
 	"iter"
 	"runtime"
 	"testing"
@@ -69,6 +70,38 @@ func TestDecodedAhead(t *testing.T) {
 		}
 		if got != c.want || !errors.Is(failed, c.err) || given > got+ahead+1 {
 			t.Errorf("%s: %d of %d blocks, %d read, %v", name, got, c.want, given, failed)
+		}
+	}
+}
+
+// TestDecodedStay: a block is whole until the next, whatever was decoded ahead of it.
+func TestDecodedStay(t *testing.T) {
+	t.Parallel()
+	values := func(yield func(blockValue, error) bool) {
+		for n := range uint32(100) {
+			var b ledger.Block
+			b.Number = n
+			for i := range uint32(3) {
+				b.Accounts = append(b.Accounts, &account.Account{Number: n*ledger.BlockSize + i, ID: fmt.Sprint(n, "-", i),
+					Usage: []account.OperationUsage{{Operation: uint16(n + 1), Month: 202611, Free: uint64(i)}}})
+			}
+			state, terms := ledger.AppendBlockParts(nil, nil, b)
+			if !yield(blockValue{n, state, terms}, nil) {
+				return
+			}
+		}
+	}
+	for b, err := range decoded(values) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 100 { // so that all that is ahead is decoded
+			runtime.Gosched()
+		}
+		for i, a := range b.Accounts {
+			if a.Number != b.Number*ledger.BlockSize+uint32(i) || a.ID != fmt.Sprint(b.Number, "-", i) || a.Usage[0].Operation != uint16(b.Number+1) || a.Usage[0].Free != uint64(i) {
+				t.Fatalf("block %d has %+v", b.Number, a)
+			}
 		}
 	}
 }
