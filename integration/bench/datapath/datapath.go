@@ -66,10 +66,10 @@ type workload struct {
 var workloads = []workload{
 	{suffix: "", path: origin.Tagging, clients: clients, casts: 8, rounds: 25, how: "HTTP/1.1"},
 	{suffix: "_2_clients", path: origin.Tagging, clients: fewClients, casts: 2, rounds: 30, how: "HTTP/1.1"},
-	{suffix: "_half_load", path: origin.Tagging, clients: clients, due: 0.5, casts: 3, rounds: 25,
+	{suffix: "_half_load", path: origin.Tagging, clients: clients, due: 0.5, casts: 2, rounds: 25,
 		how: "HTTP/1.1, half as many requests a second due as bare answers, so that the tail is not the queue's, at exponential gaps, latencies from when they were due"},
 	{suffix: "_1mb", path: origin.LargeTagging, clients: clients, casts: 4, rounds: 10, how: "HTTP/1.1"},
-	{suffix: "_h2", path: origin.Tagging, h2: true, clients: clients, casts: 2, rounds: 30, how: "HTTP/2 without TLS over one connection"},
+	{suffix: "_h2", path: origin.Tagging, h2: true, clients: clients, casts: 2, rounds: 25, how: "HTTP/2 without TLS over one connection"},
 }
 
 // plan is what is measured.

@@ -49,7 +49,7 @@ var all = []peer{
 
 // Run measures the peers that can be had.
 func Run(ctx context.Context, env bench.Env) error {
-	rounds := 120
+	rounds := 100
 	if env.Short {
 		rounds = 40
 	}
