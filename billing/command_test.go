@@ -53,18 +53,7 @@ func TestWhatWasAcceptedIsRemembered(t *testing.T) {
 			t.Fatalf("balance %d", a.Balance)
 		}
 	}
-	again()
-	for range 3 {
-		if err := r.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		again()
-	}
-	r.crash(t)
-	r.open(t)
-	again()
-	r.survives(t)
-	again()
+	r.throughLife(t, again)
 }
 
 // TestContentStaysAsItIs: what is in the ledger is compared with it for ever.

@@ -99,16 +99,5 @@ func TestNumbersAfterFailures(t *testing.T) {
 		pay("a", 2)
 		pay("b", 1)
 	}
-	again()
-	for range 3 {
-		if err := r.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		again()
-	}
-	r.crash(t)
-	r.open(t)
-	again()
-	r.survives(t)
-	again()
+	r.throughLife(t, again)
 }

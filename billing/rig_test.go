@@ -261,6 +261,24 @@ func (r *rig) createMany(t tester, n int) {
 	all.Wait()
 }
 
+// throughLife checks what is to hold wherever it is looked up: in memory, in the ledger,
+// after a crash, and in a ledger that is folded again.
+func (r *rig) throughLife(t tester, check func()) {
+	t.Helper()
+	check()
+	for range 3 {
+		if err := r.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		check()
+	}
+	r.crash(t)
+	r.open(t)
+	check()
+	r.survives(t)
+	check()
+}
+
 // numbered is the account with a number.
 func (r *rig) numbered(t tester, number uint32) string {
 	t.Helper()

@@ -176,3 +176,30 @@ func TestResumeOfMany(t *testing.T) {
 	run(func(*Meter) {})
 	run(func(m *Meter) { resumeAll(t, m, dir) })
 }
+
+// TestResumeOfALineWithManyCounters: it goes on with the first, on whichever processor.
+func TestResumeOfALineWithManyCounters(t *testing.T) {
+	dir, clock := t.TempDir(), NewTestClock(testStart)
+	l := account.Line{Account: 1, Operation: opLimited, Kind: account.PaymentRequired}
+	first, second := newMeter(t, dir, clock), newMeter(t, dir, clock)
+	keyFor(t, first, View{Number: 1}, "")
+	if _, err := first.Roll(clock.Now().Event); err != nil {
+		t.Fatal(err)
+	}
+	file := first.current.Load().file
+	for range 1000 {
+		slot, err := file.Slot(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file.Add(slot)
+	}
+	if err := first.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	keyFor(t, second, View{Number: 1}, "")
+	resumeAll(t, second, dir)
+	if slot, ok := second.account(1).findCounter(second.store, &l); slot != 0 || !ok || second.Open(1, 0)[l] != 1000 {
+		t.Errorf("it goes on with counter %d (%t) at %d", slot, ok, second.Open(1, 0)[l])
+	}
+}
