@@ -124,3 +124,29 @@ func TestRingsGrow(t *testing.T) {
 		}
 	}
 }
+
+// TestRegister: a value has one number, whoever asks first, among the first few and
+// beyond them, and stands under it.
+func TestRegister(t *testing.T) {
+	t.Parallel()
+	const values = 3 * firstFew
+	var r register[string]
+	var all sync.WaitGroup
+	for from := range 4 {
+		all.Go(func() {
+			for i := range values {
+				v := fmt.Sprint((i + from) % values)
+				if number := r.number(v); *r.at(number) != v || r.number(v) != number {
+					t.Errorf("%q is %d, under which stands %q", v, number, *r.at(number))
+				}
+			}
+		})
+	}
+	all.Wait()
+	if known := r.values.all(); len(known) != values {
+		t.Errorf("%d values have %d numbers", values, len(known))
+	}
+	if number := r.find("another"); number != 0 {
+		t.Errorf("one that was never given has number %d", number)
+	}
+}

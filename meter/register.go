@@ -13,8 +13,21 @@ type register[T comparable] struct {
 // at returns the value of a number.
 func (r *register[T]) at(number uint32) *T { return &r.values.all()[number-1] }
 
+// firstFew are so many values that to look at each takes less time than the lock.
+const firstFew = 8
+
 // find returns the number of a value, 0 where it has none.
 func (r *register[T]) find(v T) uint32 {
+	first := r.values.all()
+	first = first[:min(len(first), firstFew)]
+	for i := range first {
+		if first[i] == v {
+			return uint32(i + 1)
+		}
+	}
+	if len(first) < firstFew {
+		return 0
+	}
 	r.lock.RLock()
 	defer r.lock.RUnlock()
 	return r.numbers[v]

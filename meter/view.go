@@ -71,9 +71,17 @@ type Instance struct {
 }
 
 // ViewOf is what admission cares about in an account of the ledger.
-func ViewOf(a *account.Account) View {
-	v := View{Number: a.Number, InArrears: a.Arrears != 0, ReleasedAt: nanos(a.Released), PayPerUse: !a.NoPayPerUse,
-		Balance: a.Balance, CreditLimit: a.CreditLimit}
+func ViewOf(a *account.Account) (v View) {
+	v.Look(a)
+	return v
+}
+
+// Look makes the view that of another account, in the memory that it has: Load and
+// Update keep nothing of it.
+func (v *View) Look(a *account.Account) {
+	*v = View{Number: a.Number, InArrears: a.Arrears != 0, ReleasedAt: nanos(a.Released), PayPerUse: !a.NoPayPerUse,
+		Balance: a.Balance, CreditLimit: a.CreditLimit,
+		FreeUsed: v.FreeUsed[:0], Usage: v.Usage[:0], Packages: v.Packages[:0], Subscriptions: v.Subscriptions[:0], Instances: v.Instances[:0]}
 	if a.Arrears != 0 && a.ArrearsLaw.AllowInGrace {
 		v.GraceUntil = nanos(a.Arrears + a.ArrearsLaw.Grace)
 	}
@@ -94,7 +102,6 @@ func ViewOf(a *account.Account) View {
 		v.Instances = append(v.Instances, Instance{Name: i.Name, ID: i.ID, ReleasedAt: nanos(i.Released),
 			Images: i.Images, Uncertain: i.Uncertain})
 	}
-	return v
 }
 
 func nanos(unix int64) int64 { return unix * int64(time.Second) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"syscall"
 	"time"
 
@@ -25,25 +26,19 @@ func foldedUntil(store ledger.Store) (uint64, error) {
 }
 
 // openMeter gives the meter the ledger's accounts and the counters that an
-// earlier run left unsealed.
+// earlier run left unsealed. Of a million accounts both take a second, and to read
+// the ones needs nothing of the others.
 func (s *Service) openMeter() error {
-	s.putCatalogs()
-	s.meter.ExpectKeys(int(s.engine.Meta().Accounts)) // most have one
-	instances := false
-	err := s.engine.LoadAccounts(func(a *account.Account) {
-		instances = instances || len(a.Instances) > 0
-		s.meter.Load(meter.ViewOf(a))
-		s.herald.note(a)
-		for _, k := range a.Keys {
-			s.meter.AddKey(meter.KindOf(k.Kind), k.Hash, a.Number, k.Instance)
-		}
-	})
-	if err != nil {
-		return fmt.Errorf("loading the accounts: %w", err)
+	var tallies []*tally.File
+	var opened error
+	var opening sync.WaitGroup
+	opening.Go(func() { tallies, opened = s.openTallies() })
+	instances, err := s.loadAccounts()
+	opening.Wait()
+	if err = errors.Join(err, opened); err != nil {
+		return errors.Join(err, closeTallies(tallies))
 	}
-	if err := s.resumeTallies(); err != nil {
-		return err
-	}
+	s.resume(tallies)
 	s.meter.SetFloor(s.engine.SettledUntil())
 	if _, err = s.meter.Roll(s.clock.Now().Event); err != nil { // on_failure decides what becomes of calls
 		s.log.Error("there are no counters yet; it is tried again", "error", err)
@@ -55,6 +50,26 @@ func (s *Service) openMeter() error {
 		return nil
 	}
 	return s.engine.Reach(s.meter.OldestStart())
+}
+
+// loadAccounts also says whether any has an instance.
+func (s *Service) loadAccounts() (instances bool, err error) {
+	s.putCatalogs()
+	s.meter.ExpectKeys(int(s.engine.Meta().Accounts)) // most have one
+	var view meter.View
+	err = s.engine.LoadAccounts(func(a *account.Account) {
+		instances = instances || len(a.Instances) > 0
+		view.Look(a)
+		s.meter.Load(view)
+		s.herald.note(a)
+		for _, k := range a.Keys {
+			s.meter.AddKey(meter.KindOf(k.Kind), k.Hash, a.Number, k.Instance)
+		}
+	})
+	if err != nil {
+		return false, fmt.Errorf("loading the accounts: %w", err)
+	}
+	return instances, nil
 }
 
 // resumeImages records as uncertain what adds and deletes of an earlier run may
@@ -81,34 +96,28 @@ func (s *Service) resumeImages(instances bool) error {
 	return s.meter.ForgetIntents()
 }
 
-// resumeTallies takes up the counters of earlier runs in order. A tally of a
-// period that the ledger has settled is left from a run that ended before it
-// could remove it; an empty one may have been made ahead of its time.
-func (s *Service) resumeTallies() (err error) {
+// openTallies opens the counters of earlier runs that are to be taken up, in order.
+// A tally of a period that the ledger has settled is left from a run that ended
+// before it could remove it; an empty one may have been made ahead of its time.
+func (s *Service) openTallies() (open []*tally.File, err error) {
 	if err := tally.Sweep(s.path("tally")); err != nil {
-		return err
+		return nil, err
 	}
 	paths, err := tally.List(s.path("tally"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var open []*tally.File
-	defer func() {
-		for _, f := range open { // not taken up
-			err = errors.Join(err, f.Close())
-		}
-	}()
 	last := s.usedLast()
 	for _, path := range paths {
 		f, report, err := tally.Open(tally.Config{SyncInterval: s.config.SyncInterval, MakeRoom: s.guard.makeRoom, OnSyncError: s.meter.SyncFailed}, path)
 		if errors.Is(err, syscall.ENOSPC) && tally.Blank(path) { // it was being made when the disk became full
 			if err := tally.Remove(path); err != nil {
-				return err
+				return open, err
 			}
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("counters of an earlier run: %w", err)
+			return open, fmt.Errorf("counters of an earlier run: %w", err)
 		}
 		settled := f.Header().Start < s.engine.SettledUntil()
 		if !settled { // else nothing of it is missed
@@ -118,23 +127,33 @@ func (s *Service) resumeTallies() (err error) {
 		if settled || s.ahead(f) || empty(f) && !last.keeps(f.Header()) {
 			failpoint.Hit("recover/settled-tally")
 			if err := errors.Join(f.Close(), f.Remove()); err != nil {
-				return err
+				return open, err
 			}
 			continue
 		}
 		open = append(open, f)
 	}
 	last.complain(s.log)
-	for len(open) > 0 {
+	return open, nil
+}
+
+func closeTallies(open []*tally.File) (err error) {
+	for _, f := range open {
+		err = errors.Join(err, f.Close())
+	}
+	return err
+}
+
+// resume lets the meter take up counters, oldest first.
+func (s *Service) resume(open []*tally.File) {
+	for i, f := range open {
 		end := int64(math.MaxInt64 / int64(time.Second))
-		if len(open) > 1 {
-			end = open[1].Header().Start
+		if i+1 < len(open) {
+			end = open[i+1].Header().Start
 		}
 		failpoint.Hit("recover/tally")
-		s.meter.Resume(open[0], end)
-		open = open[1:]
+		s.meter.Resume(f, end)
 	}
-	return nil
 }
 
 // damagesTold is how many damaged counters of a file the log names.
@@ -163,21 +182,23 @@ func (s *Service) complain(path string, f *tally.File, report tally.Report) {
 }
 
 // empty reports whether nothing is counted in a tally, and nothing can be missing.
-func empty(f *tally.File) bool { return counted(f) == 0 && f.Shortfall().None() }
+func empty(f *tally.File) bool { return !counted(f) && f.Shortfall().None() }
 
 // ahead reports whether a tally was made ahead of its time and nothing is counted
 // in it: nothing can be missing either, and it must not end the period before its
 // time. After a clock was put back, the period that follows what is settled is the
 // present one, wherever it begins.
 func (s *Service) ahead(f *tally.File) bool {
-	return counted(f) == 0 && f.Header().Start > max(s.clock.Now().Event/int64(time.Second), s.engine.SettledUntil())
+	return f.Header().Start > max(s.clock.Now().Event/int64(time.Second), s.engine.SettledUntil()) && !counted(f)
 }
 
-func counted(f *tally.File) (calls uint64) {
+func counted(f *tally.File) bool {
 	for _, c := range f.Each() {
-		calls += c.Calls
+		if c.Calls > 0 {
+			return true
+		}
 	}
-	return calls
+	return false
 }
 
 // putCatalogs tells the meter which operations each price book has.

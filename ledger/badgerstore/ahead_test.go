@@ -37,8 +37,8 @@ var errBlocksEnd = errors.New("the disk ends here")
 // error or to where they are left, and few are read that nobody takes.
 func TestDecodedAhead(t *testing.T) {
 	t.Parallel()
-	const all = 300
-	ahead := uint32(runtime.GOMAXPROCS(0) * aheadEach)
+	const all = 500
+	ahead := uint32(runtime.GOMAXPROCS(0) * aheadEach * decodedAtOnce)
 	for name, c := range map[string]struct {
 		values, damaged, left uint32 // how many there are, which is damaged, after which they are left
 		want                  uint32

@@ -4,6 +4,9 @@ import "github.com/tallygate/tallygate/account"
 
 // merge takes over what the side file knows better about slot n.
 func (r *recovery) merge(n uint32, im image) error {
+	if int(n) < len(r.marks) && r.marks[n]&isLive != 0 && r.f.slots.slot(n).load() == im {
+		return nil // as are nearly all after a kill: found whole already
+	}
 	if im.check(r.f.header.id, n) != stateLive {
 		return nil // written from a slot that was damaged already
 	}
@@ -44,6 +47,7 @@ func (r *recovery) settle() {
 			flags = flagDamaged
 		}
 		switch {
+		case m&isLive != 0 && im.flags()|flags == im.flags(): // it stays
 		case m&isLive != 0:
 			im = newImage(r.f.header.id, n, im.line(), im.flags()|flags, im.calls())
 		case m&isCounted != 0:
