@@ -52,14 +52,19 @@ func (d due) compare(o due) int {
 // that instant included. Any sequence of calls that ends at the same instant
 // leads to the same account and the same events (D20).
 func (a *Account) Advance(until int64, e Env) Effects {
-	var all Effects
+	all, _ := a.advance(until, e)
+	return all
+}
+
+// advance also reports whether anything happened.
+func (a *Account) advance(until int64, e Env) (all Effects, happened bool) {
 	if a.quiet(until) {
-		return all
+		return all, false
 	}
-	for last := a.seen(); ; {
+	for last := a.seen(); ; happened = true {
 		d, ok := a.next(last, e)
 		if !ok || d.at > until {
-			return all
+			return all, happened
 		}
 		all.add(d.happen(e.at(d.at)))
 		if d.compare(last) > 0 {

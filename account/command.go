@@ -68,6 +68,10 @@ type Effects struct {
 	Statements []StatementRecord
 	Trial      string // the customer who has had a trial now
 	Answer     any    // what the caller of a command is told; its JSON is remembered (D33)
+	// Settled says that a settlement or the end of a month moved what they do, and
+	// nothing else happened: balance and arrears, months, usage, counts of use. Terms,
+	// keys and settings are as before.
+	Settled bool
 }
 
 func (f *Effects) add(more Effects) {

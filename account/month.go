@@ -22,7 +22,7 @@ func StatementNumber(id string, number uint32) string { return fmt.Sprintf("%s-%
 // seconds): that month's start. Everything of them must be settled. A month
 // without usage and movements has no statement.
 func (a *Account) CloseMonths(before uint32, at int64) (Effects, error) {
-	var all Effects
+	all := Effects{Settled: true}
 	for len(a.Months) > 0 && a.Months[0].Month < before {
 		closing, err := a.Closed.Add(a.Months[0].Sum)
 		if err != nil {

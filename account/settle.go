@@ -36,7 +36,8 @@ func (a *Account) Settle(p Period, counts []Count, rates Rates, e Env) ([]Charge
 
 // SettleTo is Settle, with the charges appended to those of other accounts.
 func (a *Account) SettleTo(charges []Charge, p Period, counts []Count, rates Rates, e Env) ([]Charge, Effects, error) {
-	effects := a.Advance(p.End-1, e)
+	effects, happened := a.advance(p.End-1, e)
+	effects.Settled = !happened
 	fail := func(err error) ([]Charge, Effects, error) {
 		return nil, Effects{}, fmt.Errorf("account %s: %w", a.ID, err)
 	}

@@ -238,6 +238,23 @@ func (e *Engine) rates(start int64) account.Rates {
 	}
 }
 
+// askedOnce asks once for each operation: many accounts use the same few.
+func askedOnce(rates account.Rates) account.Rates {
+	type answer struct {
+		op    *pricebook.Operation
+		known bool
+	}
+	known := map[uint16]answer{}
+	return func(number uint16) (*pricebook.Operation, bool) {
+		a, asked := known[number]
+		if !asked {
+			a.op, a.known = rates(number)
+			known[number] = a
+		}
+		return a.op, a.known
+	}
+}
+
 // priced finds the rates of a pay-per-use operation and the book that has them,
 // nil where there are none.
 func (e *Engine) priced(name string, at int64) (*pricebook.Operation, *pricebook.Book) {

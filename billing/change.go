@@ -11,6 +11,7 @@ type change struct {
 	engine  *Engine
 	block   *block
 	changed bool
+	terms   bool                               // whether more changed than what settlements move
 	after   [ledger.BlockSize]*account.Account // nil where nothing changed
 	before  [ledger.BlockSize]marks            // of those that did
 	step    ledger.Step
@@ -33,7 +34,7 @@ func (c *change) add(before marks, a *account.Account, effects account.Effects) 
 	if c.after[n] == nil {
 		c.before[n] = before
 	}
-	c.after[n], c.changed = a, true
+	c.after[n], c.changed, c.terms = a, true, c.terms || !effects.Settled
 	c.step.Movements = append(c.step.Movements, effects.Movements...)
 	c.step.Events = append(c.step.Events, effects.Events...)
 	c.step.Statements = append(c.step.Statements, effects.Statements...)
@@ -83,7 +84,7 @@ func (c *change) commit(seq uint64) {
 			b.accounts[n] = a
 		}
 	}
-	b.folded, b.dirty = seq, true
+	b.folded, b.dirty, b.stand = seq, true, b.stand && !c.terms
 	b.add(c.step)
 	realtime := e.Watcher != nil && e.Meta().Policy.Realtime
 	if realtime { // it is told of all

@@ -17,7 +17,7 @@ func (e *Engine) debit(c *change, p *sealedPeriod, counts []account.Count) error
 	}
 	hour := ledger.BlockHour{Block: c.block.number, Start: p.period.Start, Length: p.period.End - p.period.Start, Input: p.seq,
 		Charges: roomForCharges(len(counts))}
-	rates, env := e.rates(p.period.Start), p.env(e, p.period.End)
+	rates, env := askedOnce(e.rates(p.period.Start)), p.env(e, p.period.End)
 	clone := c.block.cloner(counts)
 	for counts := range perAccount(counts) {
 		if counts[0].Account == 0 {

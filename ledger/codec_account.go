@@ -10,10 +10,7 @@ import (
 func (w *blockWalk) account(a *account.Account) {
 	s, t := w.state, w.terms
 	text(t, &a.ID)
-	own := a.Customer != a.ID // a customer id of its own is rare
-	owing := a.Arrears != 0 || a.ArrearsLaw != account.Law{} || a.Retained || a.Released != 0 || a.ReleaseAck
-	sold := len(a.Subscriptions)+len(a.Instances)+len(a.Rows) > 0 || a.InstancesIn > 0 || a.SubscriptionsIn > 0
-	noPayPerUse := a.NoPayPerUse
+	own, owing, sold, noPayPerUse := hasOf(a)
 	s.flags(&own, &owing, &sold, &noPayPerUse)
 	if s.decoding {
 		a.NoPayPerUse, a.Customer = noPayPerUse, a.ID
@@ -29,20 +26,60 @@ func (w *blockWalk) account(a *account.Account) {
 	signed(t, &a.LowBalance)
 	signed(s, &a.Closed)
 	signed(t, &a.Created)
+	w.happened(a)
+	small(t, &a.PackagesBought)
+	w.used(a)
+	listIn(t, &w.packages, &a.Packages, w.packaged)
+	listIn(t, &w.keys, &a.Keys, func(k *account.Key) { walkKey(t, k) })
+	if sold {
+		w.subscriptions(a)
+	}
+}
+
+// moving visits of an account that is written down what is in w.state, as account does.
+func (w *blockWalk) moving(a *account.Account) {
+	s := w.state
+	own, owing, sold, noPayPerUse := hasOf(a)
+	s.flags(&own, &owing, &sold, &noPayPerUse)
+	if owing {
+		walkArrears(s, a)
+	}
+	signed(s, &a.Balance)
+	signed(s, &a.Closed)
+	w.happened(a)
+	w.used(a)
+	for i := range a.Packages {
+		s.uint(&a.Packages[i].Used)
+	}
+	for i := range a.Instances {
+		walkImages(s, &a.Instances[i])
+	}
+}
+
+// hasOf tells of what few accounts have whether this one has it: a customer id of its
+// own, something of arrears, something of search instances, a ban on pay-per-use.
+func hasOf(a *account.Account) (own, owing, sold, noPayPerUse bool) {
+	own = a.Customer != a.ID
+	owing = a.Arrears != 0 || a.ArrearsLaw != account.Law{} || a.Retained || a.Released != 0 || a.ReleaseAck
+	sold = len(a.Subscriptions)+len(a.Instances)+len(a.Rows) > 0 || a.InstancesIn > 0 || a.SubscriptionsIn > 0
+	return own, owing, sold, a.NoPayPerUse
+}
+
+// happened visits when and how often something did.
+func (w *blockWalk) happened(a *account.Account) {
+	s := w.state
 	s.instant(&a.Seen, &w.seen)
 	last := w.seen
 	s.instant(&a.LastMovement, &last)
 	for _, number := range []*uint32{&a.Movements, &a.Events, &a.Statements} {
 		small(s, number)
 	}
-	small(t, &a.PackagesBought)
+}
+
+func (w *blockWalk) used(a *account.Account) {
+	s := w.state
 	listIn(s, &w.months, &a.Months, func(m *account.OpenMonth) { s.month(&m.Month, &w.month); signed(s, &m.Sum) })
 	listIn(s, &w.usage, &a.Usage, w.operation)
-	listIn(t, &w.packages, &a.Packages, w.packaged)
-	listIn(t, &w.keys, &a.Keys, func(k *account.Key) { walkKey(t, k) })
-	if sold {
-		w.subscriptions(a)
-	}
 }
 
 func walkArrears(c *coder, a *account.Account) {
@@ -126,9 +163,13 @@ func (w *blockWalk) instance(i *account.Instance) {
 	for _, unix := range []*int64{&i.Anchor, &i.Bought, &i.Released} {
 		signed(c, unix)
 	}
-	signed(w.state, &i.Images)
-	signed(w.state, &i.Uncertain)
+	walkImages(w.state, i)
 	c.flags(&i.Ack)
+}
+
+func walkImages(c *coder, i *account.Instance) {
+	signed(c, &i.Images)
+	signed(c, &i.Uncertain)
 }
 
 func walkRow(c *coder, r *account.OwnRow) {

@@ -42,11 +42,28 @@ func AppendBlockParts(state, terms []byte, b Block) (withState, withTerms []byte
 	s, t := coder{b: append(state, stateVersion), compact: true}, coder{b: append(terms, codecVersion)}
 	b.walk(&blockWalk{state: &s, terms: &t, Slabs: &noSlabs})
 	withTerms = subjectOfTerms(b.Number).seal(t.b, len(terms))
-	s.b = binary.LittleEndian.AppendUint32(s.b, checkOfTerms(withTerms[len(terms):]))
-	return subjectOfBlock(b.Number).seal(s.b, len(state)), withTerms
+	return sealState(b.Number, s.b, len(state), CheckOfTerms(withTerms[len(terms):])), withTerms
 }
 
-func checkOfTerms(value []byte) uint32 { return crc32.ChecksumIEEE(value) }
+// AppendBlockState encodes the state alone of a block whose terms stand: their value
+// is there and has this check. It is the one of AppendBlockParts.
+func AppendBlockState(dst []byte, b Block, check uint32) []byte {
+	s := coder{b: append(dst, stateVersion), compact: true}
+	w := blockWalk{state: &s, Slabs: &noSlabs}
+	s.uint(&b.Folded)
+	for _, a := range b.Accounts {
+		w.moving(a)
+	}
+	return sealState(b.Number, s.b, len(dst), check)
+}
+
+// sealState ends a state that starts at a place.
+func sealState(number uint32, b []byte, start int, check uint32) []byte {
+	return subjectOfBlock(number).seal(binary.LittleEndian.AppendUint32(b, check), start)
+}
+
+// CheckOfTerms is what a state names its terms' value by.
+func CheckOfTerms(value []byte) uint32 { return crc32.ChecksumIEEE(value) }
 
 // DecodeBlock decodes a block from its one value and nil, or its state and its
 // terms, or fails with ErrDamaged.
@@ -102,7 +119,7 @@ func openBlock(number uint32, value, terms []byte) (s, t *coder, err error) {
 		return nil, nil, fmt.Errorf("%w: a value has terms that it does not name", ErrDamaged)
 	case terms == nil:
 		return nil, nil, fmt.Errorf("%w: its terms are missing", ErrDamaged)
-	case checkOfTerms(terms) != binary.LittleEndian.Uint32(body[named:]):
+	case CheckOfTerms(terms) != binary.LittleEndian.Uint32(body[named:]):
 		return nil, nil, fmt.Errorf("%w: its terms are not those that its state names", ErrDamaged)
 	}
 	rest, err := subjectOfTerms(number).open(terms)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/rating/money"
 )
@@ -50,6 +52,18 @@ func TestHourLeavesTerms(t *testing.T) {
 	if perAccount := len(state) / BlockSize; perAccount > 64 {
 		t.Errorf("%d bytes of state for an account", perAccount)
 	}
+}
+
+// TestStateAlone: written without its terms, a state is the same.
+func TestStateAlone(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		b := randomBlock(t)
+		want, terms := AppendBlockParts(nil, nil, b)
+		if got := AppendBlockState([]byte("before"), b, CheckOfTerms(terms)); string(got) != "before"+string(want) {
+			t.Fatalf("%x\ninstead of\n%x", got, want)
+		}
+	})
 }
 
 // TestPartsBelongTogether: a block is read only from the very two values that

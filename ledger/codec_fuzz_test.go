@@ -49,7 +49,7 @@ func FuzzBlockParts(f *testing.F) {
 	f.Add(state[:len(state)-checkSize-termsCheckSize], terms[:len(terms)-checkSize])
 	f.Fuzz(func(t *testing.T, state, terms []byte) {
 		terms = sealed(subjectOfTerms(0), terms)
-		b, err := DecodeBlock(0, sealed(subjectOfBlock(0), binary.LittleEndian.AppendUint32(state, checkOfTerms(terms))), terms)
+		b, err := DecodeBlock(0, sealed(subjectOfBlock(0), binary.LittleEndian.AppendUint32(state, CheckOfTerms(terms))), terms)
 		if err != nil {
 			if !errors.Is(err, ErrDamaged) {
 				t.Fatal(err)

@@ -172,6 +172,9 @@ func TestEveryFieldAlone(t *testing.T) {
 			setAnything(v.Field(i))
 			want := Block{Number: a.Number / BlockSize, Accounts: []*account.Account{a}}
 			state, terms := AppendBlockParts(nil, nil, want)
+			if alone := AppendBlockState(nil, want, CheckOfTerms(terms)); !bytes.Equal(alone, state) {
+				t.Errorf("%s.%s: the state alone is %x instead of %x", of.Name(), of.Field(i).Name, alone, state)
+			}
 			for value, terms := range map[string][]byte{string(AppendBlock(nil, want)): nil, string(state): terms} {
 				got, err := DecodeBlock(want.Number, []byte(value), terms)
 				if err != nil || !reflect.DeepEqual(got, want) {

@@ -158,6 +158,9 @@ type Block struct {
 	Number   uint32
 	Folded   uint64             // sequence of the newest input in it
 	Accounts []*account.Account // in order of number
+	// TermsStand says, in a step, that what settlements do not move is as the Store has
+	// it: it need not look.
+	TermsStand bool
 }
 
 // BlockHour is what a block's accounts used in one settled period.

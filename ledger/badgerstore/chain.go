@@ -127,7 +127,14 @@ func wanted(txn *badger.Txn) (chain, error) {
 // held is what is known of a block in the database.
 type held struct {
 	folded uint64
-	terms  [sha256.Size]byte // of the value
+	terms  [sha256.Size]byte // of their value
+	check  uint32            // of the same, which the state names
+	apart  bool              // they have a value: in ledgers of before the block is one
+}
+
+// heldOf is that of a block with the value of its terms, nil where there is none.
+func heldOf(folded uint64, terms []byte) held {
+	return held{folded, sha256.Sum256(terms), ledger.CheckOfTerms(terms), terms != nil}
 }
 
 // sums adds up what is there, and checks every block.
@@ -141,7 +148,7 @@ func sums(txn *badger.Txn) (c chain, blocks map[uint32]held, err error) {
 		if err != nil {
 			return c, nil, err
 		}
-		blocks[v.number] = held{n, sha256.Sum256(v.terms)}
+		blocks[v.number] = heldOf(n, v.terms)
 		c.blocks, c.folded = c.blocks+1, c.folded+n
 	}
 	for _, err := range scanIn(txn, firstBook, lastBook, func(k, _ []byte) (uint64, error) { return number64(k), nil }) {

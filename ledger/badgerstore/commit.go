@@ -1,7 +1,6 @@
 package badgerstore
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -236,13 +235,24 @@ func (w *writer) block(b ledger.Block) {
 		w.err = fmt.Errorf("%w: block %d has folded input %d, the step is of %d", ledger.ErrStale, b.Number, was.folded, b.Folded)
 		return
 	}
+	is := w.parts(b, was)
+	w.newer[b.Number] = is
+	w.chain.folded += is.folded - was.folded
+}
+
+// parts writes the state of a block and, where they are others, its terms.
+func (w *writer) parts(b ledger.Block, was held) held {
+	if b.TermsStand && was.apart {
+		w.set(blockKey(b.Number), ledger.AppendBlockState(w.b, b, was.check))
+		was.folded = b.Folded
+		return was
+	}
 	var state []byte
 	state, w.terms = ledger.AppendBlockParts(w.b, w.terms[:0], b)
 	w.set(blockKey(b.Number), state)
-	is := held{b.Folded, sha256.Sum256(w.terms)}
-	if !there || is.terms != was.terms {
+	is := heldOf(b.Folded, w.terms)
+	if is.terms != was.terms {
 		w.set(termsKey(b.Number), append(w.b, w.terms...))
 	}
-	w.newer[b.Number] = is
-	w.chain.folded += is.folded - was.folded
+	return is
 }

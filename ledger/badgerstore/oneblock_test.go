@@ -2,12 +2,15 @@ package badgerstore
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 
 	"github.com/dgraph-io/badger/v4"
 
+	"github.com/tallygate/tallygate/account"
 	"github.com/tallygate/tallygate/ledger"
+	"github.com/tallygate/tallygate/rating/money"
 )
 
 // wholeBlocks rewrites all blocks as one value each, as the release before did.
@@ -103,5 +106,40 @@ func TestTermsStay(t *testing.T) {
 	}
 	if terms[0] != terms[1] || terms[1] == terms[2] {
 		t.Fatalf("terms were written by commits %d", terms)
+	}
+}
+
+// TestTermsStandUnseen: what a step says of terms that have no value of their own is
+// passed over, and what it says of others is not looked at.
+func TestTermsStandUnseen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := mustOpen(t, Config{Dir: dir})
+	block := func(folded uint64) ledger.Block {
+		return ledger.Block{Number: 3, Folded: folded, TermsStand: true, Accounts: []*account.Account{
+			{Number: 200, ID: "a", Customer: "a", CreditLimit: 7, Balance: money.Amount(folded)}}}
+	}
+	commit := func(b ledger.Block) {
+		t.Helper()
+		if err := s.Commit(ledger.Step{Blocks: []ledger.Block{b}}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Block(3)
+		if b.TermsStand, b.Accounts[0].CreditLimit = false, 7; err != nil || !reflect.DeepEqual(got, b) {
+			t.Fatalf("%+v, %v instead of %+v", got, err, b)
+		}
+	}
+	commit(block(1))
+	wholeBlocks(t, s)
+	for folded := uint64(2); folded < 5; folded++ {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = mustOpen(t, Config{Dir: dir})
+		b := block(folded)
+		if folded > 2 {
+			b.Accounts[0].CreditLimit = 9 // which is not so, and nobody may say
+		}
+		commit(b)
 	}
 }

@@ -59,6 +59,7 @@ func (m *model) apply(s ledger.Step) {
 		m.meta = s.Meta
 	}
 	for _, b := range s.Blocks {
+		b.TermsStand = false // it is said of a step
 		m.blocks[b.Number] = b
 	}
 	for _, h := range s.Hours {

@@ -18,7 +18,9 @@ func stepOf(n uint64) ledger.Step {
 	s := ledger.Step{Meta: metaOf(n), Accounts: map[string]uint32{}, Keys: map[[32]byte]uint32{}}
 	first := r.Uint32N(4)
 	for b := first; b <= first+r.Uint32N(3); b++ {
-		s.Blocks = append(s.Blocks, blockOf(b, n))
+		block := blockOf(b, n)
+		block.TermsStand = n%2 == 0 // where the block is there: else a store has to find that out
+		s.Blocks = append(s.Blocks, block)
 		s.Hours = append(s.Hours, hourOf(b, 3600*(r.Int64N(8)-2), n))
 	}
 	for range r.IntN(3) {

@@ -1,0 +1,101 @@
+package billing
+
+import (
+	"bytes"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/ledger"
+	"github.com/tallygate/tallygate/ledger/badgerstore"
+	"github.com/tallygate/tallygate/rating"
+)
+
+// provenStore, which most tests fold into, holds the terms that a step says stand
+// against those that are there.
+type provenStore struct{ *badgerstore.Store }
+
+// Commit implements ledger.Store.
+func (s provenStore) Commit(step ledger.Step) error {
+	for _, b := range step.Blocks {
+		was, err := s.Block(b.Number)
+		if err != nil || !b.TermsStand || len(was.Accounts) == 0 {
+			continue
+		}
+		_, before := ledger.AppendBlockParts(nil, nil, was)
+		if _, now := ledger.AppendBlockParts(nil, nil, b); !bytes.Equal(before, now) {
+			panic(fmt.Sprintf("the terms of block %d do not stand: input %d changed them", b.Number, b.Folded))
+		}
+	}
+	return s.Store.Commit(step)
+}
+
+// standing counts the blocks of which a step says that their terms stand.
+type standing struct {
+	provenStore
+	stand, all atomic.Int64
+}
+
+func (s *standing) Commit(step ledger.Step) error {
+	for _, b := range step.Blocks {
+		if s.all.Add(1); b.TermsStand {
+			s.stand.Add(1)
+		}
+	}
+	return s.provenStore.Commit(step)
+}
+
+// TestTermsStand: hours and ends of months leave them. A command does not, nor what time
+// brings, until the block has left memory.
+func TestTermsStand(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 30, 20, 0, 0, 0, time.UTC)
+	r := openRig(t, t.TempDir(), start)
+	r.must(t, "a", &account.CreateAccount{CreditLimit: "100.00"})
+	reopened := func() *standing {
+		r.close(t)
+		r.open(t)
+		s := &standing{provenStore: provenStore{r.store}}
+		r.Store = s
+		return s
+	}
+	s := reopened()
+	step := func(what string, stand bool, do func()) {
+		t.Helper()
+		s.stand.Store(0)
+		s.all.Store(0)
+		do()
+		if err := r.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if all, got := s.all.Load(), s.stand.Load(); all == 0 || (got == all) != stand {
+			t.Errorf("%s: %d blocks of %d stand", what, got, all)
+		}
+	}
+	at := start.Unix()
+	next := func() {
+		r.now = (at + hour) * 1e9
+		r.settle(t, at, payPerUse(1, 5))
+		at += hour
+	}
+	step("an hour", true, next)
+	step("another", true, next)
+	limit := "200.00"
+	step("a command", false, func() { r.must(t, "a", &account.ChangeAccount{CreditLimit: &limit}) })
+	step("an hour after it", false, next)
+	s = reopened()
+	step("the month's last hour", true, next)
+	r.must(t, "a", &account.BuyPackage{Package: "tagging-50"})
+	s = reopened()
+	step("an hour with a package", true, next)
+	at = rating.HourStart(r.account(t, "a").Packages[0].End-15*24*hour, time.UTC)
+	r.live(t, at-1)
+	s = reopened()
+	step("an hour with a notice of its expiry", false, next)
+	s = reopened()
+	step("an hour after that", true, next)
+	r.verified(t)
+	r.close(t)
+}
