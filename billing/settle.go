@@ -236,12 +236,18 @@ func (p *sealedPeriod) concerns(e *Engine, yield func(block uint32)) {
 	}
 }
 
+// spentCounts are those of blocks that are debited: the charges have their own.
+var spentCounts = sync.Pool{New: func() any { return new([]account.Count) }}
+
 // settleBlock debits a block's counts of a period, and closes its statements
 // where a month ends: all its accounts or none.
 func (e *Engine) settleBlock(b *block, p *sealedPeriod) (err error) {
 	c := e.changeOf(b)
 	if p.file != nil {
-		err = e.debit(c, p, p.file.Block(b.number))
+		counts := spentCounts.Get().(*[]account.Count)
+		*counts = p.file.AppendBlock((*counts)[:0], b.number)
+		err = e.debit(c, p, *counts)
+		spentCounts.Put(counts)
 	}
 	if err == nil && p.closesMonth(e) {
 		err = c.closeMonths(p.period.End)

@@ -124,12 +124,15 @@ func (f *File) Blocks() iter.Seq[uint32] {
 
 // Block returns the lines of accounts n*BlockAccounts and on, sorted; nil
 // where there are none.
-func (f *File) Block(n uint32) []account.Count {
+func (f *File) Block(n uint32) []account.Count { return f.AppendBlock(nil, n) }
+
+// AppendBlock appends what Block returns.
+func (f *File) AppendBlock(counts []account.Count, n uint32) []account.Count {
 	i, ok := slices.BinarySearchFunc(f.index, n, func(e entry, n uint32) int { return int(e.number) - int(n) })
 	if !ok {
-		return nil
+		return counts
 	}
-	return f.appendLines(nil, f.index[i])
+	return f.appendLines(counts, f.index[i])
 }
 
 // appendLines decodes a block, which total has found good.
