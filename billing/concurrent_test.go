@@ -123,7 +123,7 @@ func TestWhatFailedInTheMiddleIsFinished(t *testing.T) {
 		r.close(t)
 		r.open(t)
 		r.live(t, start) // nothing is due, so that the settlement is what reads the block
-		s := &slow{Store: r.store}
+		s := &slow{Store: provenStore{r.store}}
 		r.Store = s
 		fail := func(number uint32) error {
 			if number == 1 {
@@ -157,7 +157,7 @@ func TestNobodyWaitsForAllBlocks(t *testing.T) {
 	r, ids := withThreeBlocks(t, november)
 	r.close(t)
 	r.open(t) // nothing is in memory
-	s := &slow{Store: r.store}
+	s := &slow{Store: provenStore{r.store}}
 	r.Store = s
 	first, flushed, once := make(chan struct{}), make(chan struct{}), sync.Once{}
 	hold := func(number uint32) error {
@@ -225,7 +225,7 @@ func TestFewBlocksStayInMemory(t *testing.T) {
 	g, most := r.gated(), 0
 	g.set(func(s ledger.Step) error {
 		most = max(most, len(s.Blocks))
-		return r.store.Commit(s)
+		return provenStore{r.store}.Commit(s)
 	})
 	var counts []account.Count
 	for n := range uint32(accounts) {

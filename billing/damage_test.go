@@ -29,7 +29,7 @@ func TestDamageFoundWhileRunning(t *testing.T) {
 	r := openRig(t, t.TempDir(), november)
 	defer func() { r.close(t) }()
 	r.createMany(t, 1)
-	store := &damagedStore{Store: r.store}
+	store := &damagedStore{Store: provenStore{r.store}}
 	r.flushLock.Lock()
 	r.Store = store
 	r.flushLock.Unlock()

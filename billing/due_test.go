@@ -181,7 +181,7 @@ func TestDueOfABlockThatWentAhead(t *testing.T) {
 	g := r.gated()
 	g.set(func(s ledger.Step) error {
 		s.Meta = nil
-		return errors.Join(r.store.Commit(s), ledger.ErrNoSpace)
+		return errors.Join(provenStore{r.store}.Commit(s), ledger.ErrNoSpace)
 	})
 	r.must(t, "late", &account.CreateAccount{CreditLimit: "1.00"}) // number 64
 	r.must(t, "late", &account.BuyPackage{Package: "tagging-50"})

@@ -26,7 +26,7 @@ func TestBlockStaysUntilItIsFlushed(t *testing.T) {
 			committing = nil
 			<-goOn
 		}
-		return r.store.Commit(s)
+		return provenStore{r.store}.Commit(s)
 	})
 	taken, flushed := committing, make(chan error)
 	go func() { flushed <- r.Flush() }()
@@ -64,7 +64,7 @@ func TestBlocksStayWhileTheLedgerDoesNotFollow(t *testing.T) {
 			}
 		}
 	}
-	g.set(r.store.Commit)
+	g.set(provenStore{r.store}.Commit)
 	if err := r.Flush(); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestStartOnAFullDiskWithAPeriod(t *testing.T) {
 	}
 	r.crash(t)
 	r.openFiles(t)
-	g = &gate{Store: r.store}
+	g = &gate{Store: provenStore{r.store}}
 	g.set(func(ledger.Step) error { return ledger.ErrNoSpace })
 	config := r.Config
 	config.Store, config.Journal = g, r.log

@@ -35,7 +35,7 @@ func (g *gate) set(f func(ledger.Step) error) { g.commit.Store(&f) }
 
 // gated puts a gate between the engine and its store.
 func (r *rig) gated() *gate {
-	g := &gate{Store: r.store}
+	g := &gate{Store: provenStore{r.store}}
 	r.flushLock.Lock()
 	defer r.flushLock.Unlock()
 	r.Store = g
@@ -50,7 +50,7 @@ func (r *rig) flushSome(rt *rapid.T) *gate {
 		if left--; left < 0 {
 			return ledger.ErrNoSpace
 		}
-		return r.store.Commit(s)
+		return provenStore{r.store}.Commit(s)
 	})
 	if err := r.Flush(); err != nil && !errors.Is(err, ledger.ErrNoSpace) {
 		rt.Fatal(err)

@@ -23,7 +23,7 @@ func TestStartOnAFullDisk(t *testing.T) {
 	r.crash(t)
 	r.openFiles(t)
 	full := ledger.ErrNoSpace
-	g := &gate{Store: r.store}
+	g := &gate{Store: provenStore{r.store}}
 	g.set(func(ledger.Step) error { return full })
 	config := r.Config
 	config.Store, config.Journal = g, r.log

@@ -195,7 +195,7 @@ func TestMoreImagesThanACommitHolds(t *testing.T) {
 				return ledger.ErrNoSpace
 			}
 			committed = true
-			return r.store.Commit(s)
+			return provenStore{r.store}.Commit(s)
 		})
 		broken = r.Flush() != nil
 		stored, err := r.store.Block(1)

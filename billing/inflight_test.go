@@ -148,7 +148,7 @@ func TestCommandBesideAnImageChange(t *testing.T) {
 			if left--; left < 0 {
 				return ledger.ErrNoSpace
 			}
-			return r.store.Commit(step)
+			return provenStore{r.store}.Commit(step)
 		})
 		if err := r.Flush(); err != nil && !errors.Is(err, ledger.ErrNoSpace) {
 			t.Fatal(err)

@@ -179,7 +179,7 @@ func TestTailThatCannotBeTakenUp(t *testing.T) {
 	r := openRig(t, t.TempDir(), november)
 	defer func() { r.close(t) }()
 	r.must(t, "a", &account.CreateAccount{CreditLimit: "10.00"})
-	s := &nameless{Store: r.store}
+	s := &nameless{Store: provenStore{r.store}}
 	r.flushLock.Lock()
 	r.Store = s
 	r.flushLock.Unlock()
@@ -384,7 +384,7 @@ func TestStoreIsOpenedAgain(t *testing.T) {
 		t.Run(fmt.Sprint(there), func(t *testing.T) {
 			r := openRig(t, t.TempDir(), november)
 			defer func() { r.close(t) }()
-			s := &unsure{Store: r.store}
+			s := &unsure{Store: provenStore{r.store}}
 			r.flushLock.Lock()
 			r.Store = s
 			r.flushLock.Unlock()
@@ -419,7 +419,7 @@ func TestStoreIsOpenedAgain(t *testing.T) {
 func TestStoreThatForgot(t *testing.T) {
 	quickly(t)
 	r := openRig(t, t.TempDir(), november)
-	s := &unsure{Store: r.store}
+	s := &unsure{Store: provenStore{r.store}}
 	r.flushLock.Lock()
 	r.Store = s
 	r.flushLock.Unlock()
@@ -566,7 +566,7 @@ func TestImagesAreReadBeforeTheyAreRecorded(t *testing.T) {
 	if err := r.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	s := &blind{Store: r.store, left: 2} // product and picture, once each
+	s := &blind{Store: provenStore{r.store}, left: 2} // product and picture, once each
 	r.flushLock.Lock()
 	r.Store = s
 	r.flushLock.Unlock()

@@ -173,7 +173,7 @@ func TestQueriesKeepWhatTheyFound(t *testing.T) {
 		if n := slices.IndexFunc(s.Hours, func(h ledger.BlockHour) bool { return len(found.accounts) == int(h.Block) }); n >= 0 {
 			found.keep(r.account(t, ids[s.Hours[n].Block])) // of the block that is being committed
 		}
-		return r.store.Commit(s)
+		return provenStore{r.store}.Commit(s)
 	})
 	settleAll(t, r, november.Unix())
 	found.check(t, sharedBlocks)

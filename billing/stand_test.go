@@ -2,6 +2,7 @@ package billing
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -29,7 +30,23 @@ func (s provenStore) Commit(step ledger.Step) error {
 			panic(fmt.Sprintf("the terms of block %d do not stand: input %d changed them", b.Number, b.Folded))
 		}
 	}
-	return s.Store.Commit(step)
+	if err := s.Store.Commit(step); err != nil {
+		return err
+	}
+	last := map[uint32]ledger.Block{}
+	for _, b := range step.Blocks {
+		last[b.Number] = b
+	}
+	for n, b := range last { // and it is what can be read
+		is, err := s.Block(n)
+		if errors.Is(err, ledger.ErrUnknownOutcome) {
+			return nil
+		}
+		if err != nil || !bytes.Equal(ledger.AppendBlock(nil, is), ledger.AppendBlock(nil, b)) {
+			panic(fmt.Sprintf("block %d is not what was committed, input %d: %v", n, b.Folded, err))
+		}
+	}
+	return nil
 }
 
 // standing counts the blocks of which a step says that their terms stand.
@@ -98,4 +115,41 @@ func TestTermsStand(t *testing.T) {
 	step("an hour after that", true, next)
 	r.verified(t)
 	r.close(t)
+}
+
+// TestTermsStandAfterEviction: a block whose terms a command changed leaves memory and
+// comes back within one run. From then on its hours leave the new terms.
+func TestTermsStandAfterEviction(t *testing.T) {
+	few(t, 1)
+	r, ids := withThreeBlocks(t, november)
+	s := &standing{provenStore: provenStore{r.store}}
+	r.flushLock.Lock()
+	r.Store = s
+	r.flushLock.Unlock()
+	at := november.Unix()
+	for n := range 3 {
+		limit := fmt.Sprintf("%d00.00", n+2)
+		r.must(t, ids[0], &account.ChangeAccount{CreditLimit: &limit})
+		r.must(t, ids[0], &account.BuyPackage{Package: "tagging-50"})
+		for range 2 {
+			if err := r.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			if !r.blocks.drop(0, 2) {
+				t.Fatal("a block stays in memory")
+			}
+			s.stand.Store(0)
+			r.now = (at + hour) * 1e9
+			r.settle(t, at, payPerUse(1, 5))
+			at += hour
+			if err := r.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			if s.stand.Load() == 0 {
+				t.Error("the terms of a block that was read again do not stand")
+			}
+		}
+	}
+	r.survives(t)
+	r.verified(t)
 }

@@ -143,6 +143,11 @@ func TestRegister(t *testing.T) {
 		})
 	}
 	all.Wait()
+	for n := range values {
+		if number := r.find(fmt.Sprint(n)); number == 0 || *r.at(number) != fmt.Sprint(n) {
+			t.Errorf("%d is not found, or another: %d", n, number)
+		}
+	}
 	if known := r.values.all(); len(known) != values {
 		t.Errorf("%d values have %d numbers", values, len(known))
 	}

@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
 
@@ -28,6 +29,48 @@ func TestLookAgain(t *testing.T) {
 					t.Errorf("account %d: %s is %v, want %v", a.Number, want.Type().Field(i).Name, g, w)
 				}
 			}
+		}
+	}
+}
+
+// TestLoadKeepsNothingOfAView: what comes to stand in its memory next is another's.
+func TestLoadKeepsNothingOfAView(t *testing.T) {
+	t.Parallel()
+	m := newMeter(t, t.TempDir(), NewTestClock(testStart))
+	a := &account.Account{Number: 1, Usage: []account.OperationUsage{{Operation: opTagging, Month: 202611, Free: 1, PayPerUse: 2}, {Operation: 2, Month: 202611, Free: 3}, {Operation: 3, Month: 202611, Free: 4}}}
+	for n := range uint32(4) {
+		name := fmt.Sprint("i", n)
+		a.Packages = append(a.Packages, account.BoughtPackage{Number: n + 1, Operation: opTagging, Quota: 10, Start: int64(n), End: 9})
+		a.Subscriptions = append(a.Subscriptions, account.BoughtSubscription{Number: n + 1, Instance: name, Service: "search", End: 9, Search: n},
+			account.BoughtSubscription{Number: n + 11, Instance: name, Service: "search", Start: 9, End: 19, Search: n})
+		a.Instances = append(a.Instances, account.Instance{Name: name, ID: n + 1, Images: int64(n)})
+	}
+	var view View
+	dump := func() (s string) {
+		a := m.account(1)
+		for turn := range a.packages(m.store) {
+			s += fmt.Sprintln(*a.packageAt(m.store, turn))
+		}
+		for n := range a.instances(m.store) {
+			i := a.instanceAt(m.store, n)
+			s += fmt.Sprintln(i.name, i.id, i.images)
+			for n := range i.terms(m.store) {
+				s += fmt.Sprintln(i.termAt(m.store, n))
+			}
+		}
+		return s + fmt.Sprintln(a.free, m.store.accountMore.at(a.more).free)
+	}
+	for name, put := range map[string]func(View){"Load": m.Load, "Update": m.Update} {
+		view.Look(a)
+		put(view)
+		want := dump()
+		clear(view.FreeUsed[:cap(view.FreeUsed)])
+		clear(view.Usage[:cap(view.Usage)])
+		clear(view.Packages[:cap(view.Packages)])
+		clear(view.Subscriptions[:cap(view.Subscriptions)])
+		clear(view.Instances[:cap(view.Instances)])
+		if got := dump(); got != want {
+			t.Errorf("%s keeps something:\n%s\ninstead of\n%s", name, got, want)
 		}
 	}
 }

@@ -143,3 +143,31 @@ func TestTermsStandUnseen(t *testing.T) {
 		commit(b)
 	}
 }
+
+// TestTermsStandAfterAChange: a state that is written alone names the terms that were
+// written last, by a commit before or earlier in the same step.
+func TestTermsStandAfterAChange(t *testing.T) {
+	t.Parallel()
+	s := mustOpen(t, Config{Dir: t.TempDir()})
+	folded := uint64(0)
+	block := func(limit money.Amount, stand bool) ledger.Block {
+		folded++
+		return ledger.Block{Number: 3, Folded: folded, TermsStand: stand, Accounts: []*account.Account{
+			{Number: 200, ID: "a", Customer: "a", CreditLimit: limit, Balance: money.Amount(folded)}}}
+	}
+	for n, step := range [][]ledger.Block{
+		{block(1, false)}, {block(1, true)}, // the first ones
+		{block(2, false)}, {block(2, true)}, {block(2, true)}, // others, by the same process
+		{block(3, false), block(3, true)}, {block(3, true)}, // and in one step
+		{block(3, true), block(4, false)}, {block(4, true)},
+	} {
+		if err := s.Commit(ledger.Step{Blocks: step}); err != nil {
+			t.Fatal(err)
+		}
+		want := step[len(step)-1]
+		want.TermsStand = false
+		if got, err := s.Block(3); err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("commit %d: %+v, %v instead of %+v", n, got, err, want)
+		}
+	}
+}

@@ -35,6 +35,10 @@ func (s *Store) Reopen() error {
 	if err != nil {
 		return fmt.Errorf("open ledger %s again: %w", s.cfg.Dir, err)
 	}
+	if l.chain.commits < s.chain.commits { // whole, and older: who goes on knows what it has not
+		return errors.Join(fmt.Errorf("open ledger %s again: %w: it has forgotten its commits from %d to %d: restart the gateway, which folds them again",
+			s.cfg.Dir, ledger.ErrDamaged, l.chain.commits+1, s.chain.commits), l.db.Close())
+	}
 	s.gate.Lock()
 	defer s.gate.Unlock()
 	s.db, s.chain, s.blocks, s.stopped = l.db, l.chain, l.blocks, nil
