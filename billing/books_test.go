@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tallygate/tallygate/account"
+	"github.com/tallygate/tallygate/rating/money"
 	"github.com/tallygate/tallygate/rating/pricebook"
 )
 
@@ -271,5 +272,46 @@ func TestOperationThatComesBack(t *testing.T) {
 			t.Errorf("%s: %s by %v, %v", basis, s.Usage, s.BookHashes, err)
 		}
 		r.survives(t)
+	}
+}
+
+// TestEachOperationHasItsPrice: those of a block's accounts in one period, and of
+// periods under different books.
+func TestEachOperationHasItsPrice(t *testing.T) {
+	t.Parallel()
+	const two = `currency: USD
+pay_per_use:
+  - operations: [recognition/image-tagging]
+    tiers:
+      - {price: %s}
+  - operations: [recognition/other]
+    tiers:
+      - {price: %s}
+`
+	r := &rig{dir: t.TempDir(), now: november.UnixNano(), config: withBook(t, fmt.Sprintf(two, "0.01", "1.00"))}
+	r.open(t)
+	defer func() { r.close(t) }()
+	december := november.AddDate(0, 1, 0).Unix()
+	if err := r.SchedulePriceBook(withBook(t, fmt.Sprintf(two, "0.03", "2.00")), december); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"a", "b", "c"} {
+		r.must(t, id, &account.CreateAccount{CreditLimit: "1000.00"})
+	}
+	first, _ := r.OperationNumber("recognition/image-tagging")
+	second, _ := r.OperationNumber("recognition/other")
+	uses := func(number uint32, op uint16, calls uint64) account.Count {
+		return account.Count{Line: account.Line{Account: number, Operation: op, Kind: account.PayPerUse}, Calls: calls}
+	}
+	at := december - hour
+	for range 2 { // the last hour under the one book, the first under the other
+		r.now = (at + hour) * 1e9
+		r.settle(t, at, uses(1, min(first, second), 2), uses(1, max(first, second), 2), uses(2, second, 3), uses(3, first, 5))
+		at += hour
+	}
+	for id, want := range map[string]money.Amount{"a": -202 - 406, "b": -300 - 600, "c": -5 - 15} {
+		if got := r.account(t, id).Balance; got != want {
+			t.Errorf("%s: %d, want %d", id, got, want)
+		}
 	}
 }
