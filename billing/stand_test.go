@@ -153,3 +153,37 @@ func TestTermsStandAfterEviction(t *testing.T) {
 	r.survives(t)
 	r.verified(t)
 }
+
+// TestTermsOfALaterPart: of the parts of a block that come into one step the last one
+// counts, also in what it says of its terms.
+func TestTermsOfALaterPart(t *testing.T) {
+	bytes := stepBytes
+	stepBytes = 1 << 14
+	defer func() { stepBytes = bytes }()
+	r := openRig(t, t.TempDir(), november)
+	r.must(t, "a", &account.CreateAccount{CreditLimit: "10.00"})
+	r.must(t, "a", &account.Subscribe{Instance: "i", Row: "large", Months: 1})
+	r.close(t)
+	r.open(t)
+	var images []account.Image
+	for n := range partImages() / 2 { // a product and a picture each
+		i := account.Image{Account: 1, Instance: r.account(t, "a").Instances[0].ID}
+		i.Product[0], i.Product[1], i.Picture[0] = byte(n), byte(n>>8), 1
+		images = append(images, i)
+	}
+	if _, _, err := r.changeImages(account.ImageAdded, images); err != nil {
+		t.Fatal(err)
+	}
+	b := r.blocks.blocks[0]
+	if len(b.parts) != 1 || !b.parts[0].Blocks[0].TermsStand {
+		t.Fatalf("%d parts", len(b.parts))
+	}
+	limit := "200.00"
+	r.must(t, "a", &account.ChangeAccount{CreditLimit: &limit})
+	if err := r.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	r.survives(t)
+	r.verified(t)
+	r.close(t)
+}
