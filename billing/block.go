@@ -21,10 +21,12 @@ type block struct {
 	parts    []ledger.Step // cut before that, each with the block as it stood then
 	flushing []ledger.Step // images that the last flush took, while they may not be in the ledger
 	dirty    bool
-	stand    bool // what settlements do not move is as it was read; once it is not, it stays so
-	growing  int  // by how much accounts grow that are on their way to the disk
-	fresh    bool // read for who has it locked, or locks it next: nobody has seen its accounts
-	lent     bool // its accounts stand where others will: see share
+	// termsStand: they are as they were read. Once they are not, they do not stand again
+	// before the block is read anew.
+	termsStand bool
+	growing    int  // by how much accounts grow that are on their way to the disk
+	fresh      bool // read for who has it locked, or locks it next: nobody has seen its accounts
+	lent       bool // its accounts stand where others will: see share
 
 	users int // under the cache's lock; a flush is one until the ledger has what it took
 }
@@ -95,7 +97,7 @@ func (c *blockCache) put(stored ledger.Block, lent bool) {
 }
 
 func (b *block) load(stored ledger.Block, lent bool) {
-	b.folded, b.loaded, b.fresh, b.lent, b.stand = stored.Folded, true, true, lent, true
+	b.folded, b.loaded, b.fresh, b.lent, b.termsStand = stored.Folded, true, true, lent, true
 	for _, a := range stored.Accounts {
 		b.accounts[a.Number%ledger.BlockSize] = a
 	}
@@ -207,7 +209,7 @@ func (b *block) takeParts() []ledger.Step {
 
 // snapshot is the block as the ledger shall have it.
 func (b *block) snapshot() ledger.Block {
-	s := ledger.Block{Number: b.number, Folded: b.folded, TermsStand: b.stand, Accounts: make([]*account.Account, 0, ledger.BlockSize)}
+	s := ledger.Block{Number: b.number, Folded: b.folded, TermsStand: b.termsStand, Accounts: make([]*account.Account, 0, ledger.BlockSize)}
 	for _, a := range b.accounts {
 		if a != nil {
 			s.Accounts = append(s.Accounts, a)

@@ -241,17 +241,17 @@ func (e *Engine) rates(start int64) account.Rates {
 // askedOnce asks once for each operation: many accounts use the same few.
 func askedOnce(rates account.Rates) account.Rates {
 	type answer struct {
-		op    *pricebook.Operation
-		known bool
+		op *pricebook.Operation
+		ok bool
 	}
-	known := map[uint16]answer{}
+	answers := map[uint16]answer{}
 	return func(number uint16) (*pricebook.Operation, bool) {
-		a, asked := known[number]
+		a, asked := answers[number]
 		if !asked {
-			a.op, a.known = rates(number)
-			known[number] = a
+			a.op, a.ok = rates(number)
+			answers[number] = a
 		}
-		return a.op, a.known
+		return a.op, a.ok
 	}
 }
 

@@ -8,13 +8,13 @@ import (
 // change is what an input does to a locked block: nothing of it is seen before
 // commit, so that all its accounts change or none.
 type change struct {
-	engine  *Engine
-	block   *block
-	changed bool
-	terms   bool                               // whether more changed than what settlements move
-	after   [ledger.BlockSize]*account.Account // nil where nothing changed
-	before  [ledger.BlockSize]marks            // of those that did
-	step    ledger.Step
+	engine     *Engine
+	block      *block
+	changed    bool
+	movesTerms bool                               // or anything else that settlements do not move
+	after      [ledger.BlockSize]*account.Account // nil where nothing changed
+	before     [ledger.BlockSize]marks            // of those that did
+	step       ledger.Step
 }
 
 func (e *Engine) changeOf(b *block) *change { return &change{engine: e, block: b} }
@@ -34,7 +34,7 @@ func (c *change) add(before marks, a *account.Account, effects account.Effects) 
 	if c.after[n] == nil {
 		c.before[n] = before
 	}
-	c.after[n], c.changed, c.terms = a, true, c.terms || !effects.Settled
+	c.after[n], c.changed, c.movesTerms = a, true, c.movesTerms || !effects.Settled
 	c.step.Movements = append(c.step.Movements, effects.Movements...)
 	c.step.Events = append(c.step.Events, effects.Events...)
 	c.step.Statements = append(c.step.Statements, effects.Statements...)
@@ -84,7 +84,7 @@ func (c *change) commit(seq uint64) {
 			b.accounts[n] = a
 		}
 	}
-	b.folded, b.dirty, b.stand = seq, true, b.stand && !c.terms
+	b.folded, b.dirty, b.termsStand = seq, true, b.termsStand && !c.movesTerms
 	b.add(c.step)
 	realtime := e.Watcher != nil && e.Meta().Policy.Realtime
 	if realtime { // it is told of all

@@ -238,3 +238,34 @@ func TestFewBlocksStayInMemory(t *testing.T) {
 	}
 	r.survives(t)
 }
+
+// TestBlocksAreDebitedAtOnce: who asks for an account of a period that is only in the
+// journal lets its block be debited. Many may do so beside one another, and each block
+// gets its own counts.
+func TestBlocksAreDebitedAtOnce(t *testing.T) {
+	r := openRig(t, t.TempDir(), november)
+	defer func() { r.close(t) }()
+	const blocks, periods = 8, 10
+	r.createMany(t, blocks*ledger.BlockSize)
+	var ids []string
+	for block := range uint32(blocks) {
+		ids = append(ids, r.numbered(t, block*ledger.BlockSize+1))
+	}
+	for period := range int64(periods) {
+		at := november.Unix() + period*hour
+		r.now = (at + hour) * 1e9
+		var counts []account.Count
+		for number := uint32(1); number < blocks*ledger.BlockSize; number++ {
+			counts = append(counts, payPerUse(number, uint64(number)*100))
+		}
+		r.appendPeriod(t, at, counts...)
+		var all sync.WaitGroup
+		for _, id := range ids {
+			all.Go(func() { r.account(t, id) })
+		}
+		all.Wait()
+	}
+	r.live(t, november.Unix()+periods*hour)
+	r.survives(t)
+	r.verified(t)
+}

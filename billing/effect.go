@@ -12,7 +12,7 @@ import (
 func (e *Engine) take(b *block, rec journal.Record, in commandInput, next *account.Account, effects account.Effects, answer []byte) {
 	before := b.account(next.Number)
 	b.accounts[next.Number%ledger.BlockSize] = next
-	b.folded, b.dirty, b.stand = max(b.folded, rec.Seq), true, false
+	b.folded, b.dirty, b.termsStand = max(b.folded, rec.Seq), true, false
 	var added ledger.Step
 	added.Movements, added.Events, added.Statements = effects.Movements, effects.Events, effects.Statements
 	if effects.Trial != "" {

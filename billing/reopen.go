@@ -207,12 +207,14 @@ func (e *Engine) reopenStore() error {
 	if err == nil {
 		err = e.nothingForgotten()
 	}
+	if errors.Is(err, ledger.ErrForgotten) || err == nil {
+		e.flushLock.Lock()
+		e.noFold = err
+		e.flushLock.Unlock()
+	}
 	if err != nil {
 		return err
 	}
-	e.flushLock.Lock()
-	e.noFold = nil
-	e.flushLock.Unlock()
 	if err := e.Flush(); err != nil {
 		return err
 	}
@@ -246,9 +248,5 @@ func (e *Engine) nothingForgotten() error {
 	if meta.Folded >= folded {
 		return nil
 	}
-	e.flushLock.Lock()
-	defer e.flushLock.Unlock()
-	e.noFold = fmt.Errorf("%w: it has forgotten the journal's records from %d to %d: restart the gateway, which folds them again",
-		ledger.ErrDamaged, meta.Folded+1, folded)
-	return e.noFold
+	return fmt.Errorf("%w: the journal's records %d to %d: restart the gateway, which folds them again", ledger.ErrForgotten, meta.Folded+1, folded)
 }

@@ -417,6 +417,12 @@ func TestStoreIsOpenedAgain(t *testing.T) {
 // TestStoreThatForgot: a store that comes back without what it had acknowledged
 // gets nothing more, or the gap would never be folded; a start folds it.
 func TestStoreThatForgot(t *testing.T) {
+	for _, itself := range []bool{false, true} {
+		t.Run(fmt.Sprintf("it notices itself: %t", itself), func(t *testing.T) { storeThatForgot(t, itself) })
+	}
+}
+
+func storeThatForgot(t *testing.T, itself bool) {
 	quickly(t)
 	r := openRig(t, t.TempDir(), november)
 	s := &unsure{Store: provenStore{r.store}}
@@ -438,7 +444,7 @@ func TestStoreThatForgot(t *testing.T) {
 	r.must(t, "a", &account.TopUp{Amount: "1.00", Reference: "r"})
 	s.break_(false)
 	s.mu.Lock()
-	s.forgets = &old
+	s.forgets, s.notices = &old, itself
 	s.mu.Unlock()
 	if err := r.Flush(); !errors.Is(err, ledger.ErrUnknownOutcome) {
 		t.Fatal(err)
@@ -451,6 +457,12 @@ func TestStoreThatForgot(t *testing.T) {
 	if _, err := r.Do(Request{Account: "a", Command: &account.TopUp{Amount: "1.00", Reference: "r"}}); !errors.Is(err, ledger.ErrDamaged) || !errors.Is(err, ErrUnavailable) {
 		t.Errorf("a command: %v", err)
 	}
+	time.Sleep(20 * time.Millisecond) // in which it would be tried often
+	s.mu.Lock()
+	if s.reopened != 1 {
+		t.Errorf("it was opened again %d times, of which a second one can do nothing", s.reopened)
+	}
+	s.mu.Unlock()
 	r.crash(t)
 	r.open(t)
 	defer func() { r.close(t) }()
@@ -468,6 +480,7 @@ type unsure struct {
 	stopped  bool
 	reopened int
 	forgets  *ledger.Meta // what it says of itself when it is opened again; nil: the truth
+	notices  bool         // that it forgot, when it is opened again
 }
 
 func (s *unsure) break_(there bool) {
@@ -508,8 +521,11 @@ func (s *unsure) Meta() (ledger.Meta, error) {
 func (s *unsure) Reopen() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stopped = false
 	s.reopened++
+	if s.notices {
+		return ledger.ErrForgotten
+	}
+	s.stopped = false
 	return nil
 }
 

@@ -39,6 +39,9 @@ var (
 	// ErrDamaged: a stored value fails its check, or something is not there that
 	// was committed. Repair says what to do.
 	ErrDamaged = errors.New("ledger damaged")
+	// ErrForgotten: what was committed last is not there any more, in a ledger that is
+	// whole but for that. The journal folds it again, at the next start.
+	ErrForgotten = fmt.Errorf("%w: it has forgotten what it had acknowledged", ErrDamaged)
 	// ErrTooLarge: the step does not fit one transaction and nothing of it is
 	// there. Split it by blocks.
 	ErrTooLarge = errors.New("step too large")
@@ -56,7 +59,7 @@ const WayOut = "stop the gateway and run: tallygate repair --config <your Caddyf
 
 // Mendable adds the way out to an error of damage that does not tell it.
 func Mendable(err error) error {
-	if !errors.Is(err, ErrDamaged) || strings.Contains(err.Error(), WayOut) {
+	if !errors.Is(err, ErrDamaged) || errors.Is(err, ErrForgotten) || strings.Contains(err.Error(), WayOut) {
 		return err
 	}
 	return fmt.Errorf("%w: %s", err, WayOut)
@@ -159,7 +162,7 @@ type Block struct {
 	Folded   uint64             // sequence of the newest input in it
 	Accounts []*account.Account // in order of number
 	// TermsStand says, in a step, that what settlements do not move is as the Store has
-	// it: it need not look.
+	// it. The Store believes that: it need not encode it, nor look.
 	TermsStand bool
 }
 

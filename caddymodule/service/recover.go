@@ -27,7 +27,8 @@ func foldedUntil(store ledger.Store) (uint64, error) {
 
 // openMeter gives the meter the ledger's accounts and the counters that an
 // earlier run left unsealed. Of a million accounts both take a second, and to read
-// the ones needs nothing of the others.
+// the ones needs nothing of the others: what is removed of the counters, journal and
+// sealed files have.
 func (s *Service) openMeter() error {
 	var tallies []*tally.File
 	var opened error

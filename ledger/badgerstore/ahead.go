@@ -91,7 +91,7 @@ func decoded(values iter.Seq2[blockValue, error]) iter.Seq2[ledger.Block, error]
 				}
 			})
 		}
-		first, next := 0, 0 // jobs from first to next are on their way
+		first, next := 0, 0 // jobs from first to before next are on their way, next is being filled
 		at := func(n int) *decodeJob { return &jobs[n%len(jobs)] }
 		var failed error
 		for v, err := range values {

@@ -11,7 +11,8 @@ import (
 // Reopen closes the database and opens it again after a commit of unknown
 // outcome, and serves once all tables have been found whole. All of that commit
 // is there then or nothing. Without such a commit it does nothing; after an error
-// it may be called again. While the disk does not take what Badger has in memory
+// it may be called again. A ledger that lost what was committed before is
+// ledger.ErrForgotten. While the disk does not take what Badger has in memory
 // it does not return. It must not be called beside Close.
 func (s *Store) Reopen() error {
 	s.gate.RLock()
@@ -35,9 +36,9 @@ func (s *Store) Reopen() error {
 	if err != nil {
 		return fmt.Errorf("open ledger %s again: %w", s.cfg.Dir, err)
 	}
-	if l.chain.commits < s.chain.commits { // whole, and older: who goes on knows what it has not
-		return errors.Join(fmt.Errorf("open ledger %s again: %w: it has forgotten its commits from %d to %d: restart the gateway, which folds them again",
-			s.cfg.Dir, ledger.ErrDamaged, l.chain.commits+1, s.chain.commits), l.db.Close())
+	if l.chain.commits < s.chain.commits { // what is committed next would build on what is not there
+		return errors.Join(fmt.Errorf("open ledger %s again: %w: commits %d to %d: restart the gateway, which folds them again",
+			s.cfg.Dir, ledger.ErrForgotten, l.chain.commits+1, s.chain.commits), l.db.Close())
 	}
 	s.gate.Lock()
 	defer s.gate.Unlock()

@@ -4,8 +4,8 @@ import "github.com/tallygate/tallygate/account"
 
 // merge takes over what the side file knows better about slot n.
 func (r *recovery) merge(n uint32, im image) error {
-	if int(n) < len(r.marks) && r.marks[n]&isLive != 0 && r.f.slots.slot(n).load() == im {
-		return nil // as are nearly all after a kill: found whole already
+	if int(n) < len(r.marks) && r.f.slots.slot(n).load() == im {
+		return nil // as are nearly all after a kill
 	}
 	if im.check(r.f.header.id, n) != stateLive {
 		return nil // written from a slot that was damaged already
