@@ -3,9 +3,14 @@ package main
 // mutants are ways to break the gateway, and the rows that have to notice.
 var mutants = []mutant{
 	{"skip the watermark of a block", []edit{{"billing/block.go",
-		`b.folded, b.loaded, b.fresh, b.lent = stored.Folded, true, true, lent`,
-		`b.loaded, b.fresh, b.lent = true, true, lent`}},
+		`b.folded, b.loaded, b.fresh, b.lent, b.termsStand = stored.Folded, true, true, lent, true`,
+		`b.loaded, b.fresh, b.lent, b.termsStand = true, true, lent, true`}},
 		[]short{{row: 1, places: []string{"fold/committed@1", "fold/committed@2", "fold/committed@3"}}}},
+
+	{"leave the terms of a block that a command changed", []edit{{"billing/effect.go",
+		`b.folded, b.dirty, b.termsStand = max(b.folded, rec.Seq), true, false`,
+		`b.folded, b.dirty = max(b.folded, rec.Seq), true`}},
+		[]short{{row: 1, places: []string{"fold/committed@2", "fold/committed@3", "fold/committed@4"}}}},
 
 	{"add instead of set in a fold", []edit{{"ledger/badgerstore/commit.go",
 		`		w.set(movementKey(m.Account, m.Number), ledger.AppendMovement(w.b, m))`,
@@ -62,7 +67,7 @@ var mutants = []mutant{
 		[]short{{row: 1, places: []string{"images/changing@5", "images/changing@9", "images/changing@13"}}}},
 
 	{"take the counters of a killed run for empty", []edit{{"caddymodule/service/recover.go",
-		`func empty(f *tally.File) bool { return counted(f) == 0 && f.Shortfall().None() }`,
+		`func empty(f *tally.File) bool { return !counted(f) && f.Shortfall().None() }`,
 		`func empty(f *tally.File) bool { return true }`}},
 		[]short{{row: 2, rounds: 2}}},
 
