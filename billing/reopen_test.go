@@ -457,7 +457,9 @@ func storeThatForgot(t *testing.T, itself bool) {
 	if _, err := r.Do(Request{Account: "a", Command: &account.TopUp{Amount: "1.00", Reference: "r"}}); !errors.Is(err, ledger.ErrDamaged) || !errors.Is(err, ErrUnavailable) {
 		t.Errorf("a command: %v", err)
 	}
-	time.Sleep(20 * time.Millisecond) // in which it would be tried often
+	if err := r.reopenStore(); !errors.Is(err, ledger.ErrDamaged) {
+		t.Errorf("opened once more: %v", err)
+	}
 	s.mu.Lock()
 	if s.reopened != 1 {
 		t.Errorf("it was opened again %d times, of which a second one can do nothing", s.reopened)

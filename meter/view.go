@@ -72,13 +72,13 @@ type Instance struct {
 
 // ViewOf is what admission cares about in an account of the ledger.
 func ViewOf(a *account.Account) (v View) {
-	v.Look(a)
+	v.Fill(a)
 	return v
 }
 
-// Look makes the view that of another account, in the memory that it has: Load and
+// Fill makes the view that of another account, in the memory that it has: Load and
 // Update keep nothing of it.
-func (v *View) Look(a *account.Account) {
+func (v *View) Fill(a *account.Account) {
 	*v = View{Number: a.Number, InArrears: a.Arrears != 0, ReleasedAt: nanos(a.Released), PayPerUse: !a.NoPayPerUse,
 		Balance: a.Balance, CreditLimit: a.CreditLimit,
 		FreeUsed: v.FreeUsed[:0], Usage: v.Usage[:0], Packages: v.Packages[:0], Subscriptions: v.Subscriptions[:0], Instances: v.Instances[:0]}

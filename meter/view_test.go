@@ -8,8 +8,8 @@ import (
 	"github.com/tallygate/tallygate/account"
 )
 
-// TestLookAgain: a view has nothing of the account that it was of before.
-func TestLookAgain(t *testing.T) {
+// TestFillAgain: a view has nothing of the account that it was of before.
+func TestFillAgain(t *testing.T) {
 	t.Parallel()
 	rich := &account.Account{Number: 7, Arrears: 1, ArrearsLaw: account.Law{Grace: 60, AllowInGrace: true}, Released: 2, Balance: 3, CreditLimit: 4, NoPayPerUse: true,
 		Usage: []account.OperationUsage{{Operation: 1, Month: 202611, Free: 5, PayPerUse: 6}}, Packages: []account.BoughtPackage{{Number: 1, Quota: 10, Used: 3}, {Number: 2}},
@@ -18,7 +18,7 @@ func TestLookAgain(t *testing.T) {
 	for _, order := range [][]*account.Account{{rich, poor}, {poor, rich}, {rich, {Number: 9}, rich}} {
 		var again View
 		for _, a := range order {
-			again.Look(a)
+			again.Fill(a)
 			want, got := reflect.ValueOf(ViewOf(a)), reflect.ValueOf(again)
 			for i := range want.NumField() {
 				w, g := want.Field(i), got.Field(i)
@@ -61,7 +61,7 @@ func TestLoadKeepsNothingOfAView(t *testing.T) {
 		return s + fmt.Sprintln(a.free, m.store.accountMore.at(a.more).free)
 	}
 	for name, put := range map[string]func(View){"Load": m.Load, "Update": m.Update} {
-		view.Look(a)
+		view.Fill(a)
 		put(view)
 		want := dump()
 		clear(view.FreeUsed[:cap(view.FreeUsed)])

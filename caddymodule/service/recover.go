@@ -39,7 +39,7 @@ func (s *Service) openMeter() error {
 	if err = errors.Join(err, opened); err != nil {
 		return errors.Join(err, closeTallies(tallies))
 	}
-	s.resume(tallies)
+	s.resumeTallies(tallies)
 	s.meter.SetFloor(s.engine.SettledUntil())
 	if _, err = s.meter.Roll(s.clock.Now().Event); err != nil { // on_failure decides what becomes of calls
 		s.log.Error("there are no counters yet; it is tried again", "error", err)
@@ -60,7 +60,7 @@ func (s *Service) loadAccounts() (instances bool, err error) {
 	var view meter.View
 	err = s.engine.LoadAccounts(func(a *account.Account) {
 		instances = instances || len(a.Instances) > 0
-		view.Look(a)
+		view.Fill(a)
 		s.meter.Load(view)
 		s.herald.note(a)
 		for _, k := range a.Keys {
@@ -145,8 +145,8 @@ func closeTallies(open []*tally.File) (err error) {
 	return err
 }
 
-// resume lets the meter take up counters, oldest first.
-func (s *Service) resume(open []*tally.File) {
+// resumeTallies lets the meter take up counters, oldest first.
+func (s *Service) resumeTallies(open []*tally.File) {
 	for i, f := range open {
 		end := int64(math.MaxInt64 / int64(time.Second))
 		if i+1 < len(open) {

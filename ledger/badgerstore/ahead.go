@@ -105,9 +105,10 @@ func decoded(values iter.Seq2[blockValue, error]) iter.Seq2[ledger.Block, error]
 			if next++; next-first < len(jobs) {
 				continue
 			}
-			if first++; !at(first - 1).give(yield) {
+			if !at(first).give(yield) {
 				return
 			}
+			first++
 		}
 		todo <- at(next) // what is left
 		for ; first <= next; first++ {
